@@ -1,0 +1,38 @@
+"""The ledger: who carries what, in whole watts, in Redis. The only package that knows Redis.
+
+Capacity is one set of keys per zone (`keys.py`); four Lua scripts (`lua/`) are their only writers, so every
+decision is one atomic step; `Ledger` is their only client.
+"""
+
+from grid.ledger.connection import connect
+from grid.ledger.ledger import Ledger, LedgerUnavailable
+from grid.ledger.records import (
+    Heartbeat,
+    HeartbeatReply,
+    Listed,
+    Outcome,
+    Placement,
+    Release,
+    ReleaseOutcome,
+    Request,
+    SessionRecord,
+    SubstationRecord,
+    Swept,
+)
+
+__all__ = [
+    "Heartbeat",
+    "HeartbeatReply",
+    "Ledger",
+    "LedgerUnavailable",
+    "Listed",
+    "Outcome",
+    "Placement",
+    "Release",
+    "ReleaseOutcome",
+    "Request",
+    "SessionRecord",
+    "SubstationRecord",
+    "Swept",
+    "connect",
+]

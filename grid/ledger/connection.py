@@ -1,0 +1,24 @@
+"""How this project connects to Redis: short timeouts, one quick retry, a pool per process."""
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+
+def connect(url: str, timeout_ms: int, connections: int) -> "Redis":
+    """A client with a pool of its own, connecting on first use (so it may be made before or after a fork).
+
+    One retry is safe because every script may run twice: a session id, an attempt or a heartbeat number says
+    that it already did. redis-py's default of ten retries would outlast the caller.
+
+    Raises ValueError for a malformed url.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        max_connections=connections,
+        socket_timeout=timeout_ms / 1000,
+        socket_connect_timeout=timeout_ms / 1000,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.05, base=0.01), 1),
+        health_check_interval=0,
+    )

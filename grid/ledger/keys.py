@@ -1,0 +1,25 @@
+"""Every key of a zone, in one place. `docs/redis-keys.md` says what each holds and how to look at it."""
+
+# The order is the order of KEYS in every script (see lua/prelude.lua).
+NAMES = (
+    "load",
+    "headroom",
+    "committed",
+    "limit",
+    "heartbeats",
+    "substations",
+    "sessions",
+    "delivered",
+    "by_substation",
+    "due",
+)
+
+
+def key(zone: str, name: str) -> str:
+    """The full name of one key; the `{...}` tag keeps a zone on one node of a Redis cluster."""
+    return f"{{grid:{zone}}}:{name}"
+
+
+def zone_keys(zone: str) -> list[str]:
+    """All keys of a zone, in the order the scripts expect them."""
+    return [key(zone, name) for name in NAMES]

@@ -1,0 +1,191 @@
+"""The ledger's only client: turns records into script calls and answers into records."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from importlib import resources
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from grid.ledger.keys import key, zone_keys
+from grid.ledger.records import (
+    Cancel,
+    Heartbeat,
+    HeartbeatReply,
+    Outcome,
+    Placement,
+    Release,
+    Request,
+    SessionRecord,
+    SubstationRecord,
+    Swept,
+)
+
+WINDOW = 64
+"""How many of the least loaded substations a pick looks at; up to this many, every pick is the least loaded."""
+
+REDIS_CLOCK = ""
+
+
+class LedgerUnavailable(Exception):
+    """Redis did not answer, or not with an answer."""
+
+
+def _script(name: str) -> str:
+    folder = resources.files("grid.ledger") / "lua"
+    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
+
+
+class Ledger:
+    """One zone's ledger.
+
+    `reserve_ttl_ms`: how long a reservation waits for its substation's confirmation.
+    `heartbeat_ttl_ms`: how long a substation stays routable after a heartbeat.
+    `lost_ms`: how long after that its sessions count as interrupted.
+    `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
+    `clock`: a simulated clock in ms; Redis' own if None.
+
+    Every method raises LedgerUnavailable if Redis does not answer.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        zone: str,
+        *,
+        reserve_ttl_ms: int = 4_000,
+        heartbeat_ttl_ms: int = 3_000,
+        lost_ms: int = 30_000,
+        retention_ms: int = 900_000,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self.zone = zone
+        self._redis = redis
+        self._reserve_ttl_ms = reserve_ttl_ms
+        self._heartbeat_ttl_ms = heartbeat_ttl_ms
+        self._lost_ms = lost_ms
+        self._retention_ms = retention_ms
+        self._clock = clock
+        self._keys = zone_keys(zone)
+        self._reserve = redis.register_script(_script("reserve"))
+        self._heartbeat = redis.register_script(_script("heartbeat"))
+        self._release = redis.register_script(_script("release"))
+        self._sweep = redis.register_script(_script("sweep"))
+
+    def reserve(self, requests: Iterable[Request], avoid: Iterable[str] = ()) -> list[Placement]:
+        """Place each request on the least loaded substation that has room, in one atomic step; see lua/reserve.lua.
+
+        `avoid` names substations that have just refused. O(log N + WINDOW) per request for N substations.
+        """
+        asked = {
+            "requests": [_without_none(asdict(request)) for request in requests],
+            "avoid": list(avoid),
+            "ttl": self._reserve_ttl_ms,
+            "window": WINDOW,
+        }
+        return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run(self._reserve, asked)]
+
+    def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
+        """Tell the ledger what a substation really carries; see lua/heartbeat.lua. O(S log T)."""
+        asked = {
+            "substation": beat.substation,
+            "url": beat.url,
+            "epoch": beat.epoch,
+            "number": beat.number,
+            "capacity": beat.capacity,
+            "limit": beat.limit,
+            "state": beat.state,
+            "sessions": beat.sessions,
+            "ended": beat.ended,
+            "ttl": self._heartbeat_ttl_ms,
+            "retention": self._retention_ms,
+        }
+        outcome, epoch, cancels = self._run(self._heartbeat, asked)
+        return HeartbeatReply(outcome, epoch, [Cancel(*cancel) for cancel in cancels])
+
+    def release(self, releases: Sequence[Release]) -> list[str]:
+        """Give commitments back, each once; the sessions' states afterwards ('' if unknown). See lua/release.lua."""
+        asked = {
+            "releases": [release._asdict() for release in releases],
+            "retention": self._retention_ms,
+        }
+        return cast(list[str], self._run(self._release, asked))
+
+    def sweep(self, limit: int = 100) -> Swept:
+        """Deal with up to `limit` of everything that is due; see lua/sweep.lua."""
+        asked = {"limit": limit, "lost": self._lost_ms, "retention": self._retention_ms}
+        return Swept(*self._run(self._sweep, asked))
+
+    def session(self, session: str) -> SessionRecord | None:
+        """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
+        with_delivered = self._pipe(
+            ("HGET", key(self.zone, "sessions"), session),
+            ("HGET", key(self.zone, "delivered"), session),
+        )
+        if with_delivered[0] is None:
+            return None
+        record = json.loads(with_delivered[0])
+        (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
+        return SessionRecord(
+            session=session,
+            state=record["state"],
+            vehicle=record["vehicle"],
+            watts=record["watts"],
+            energy_wh=record["energy_wh"],
+            delivered_wh=int(with_delivered[1] or record["done"]),
+            substation=record["substation"],
+            url=json.loads(substation)["url"] if substation else "",
+            attempt=record["attempt"],
+            accepted=record["accepted"],
+            ready_by=record.get("ready_by"),
+            priority=record.get("priority", "normal"),
+        )
+
+    def grid(self) -> list[SubstationRecord]:
+        """Every substation, by name. O(N), two round trips."""
+        names = ("substations", "limit", "committed")
+        substations, limits, committed = self._pipe(*(("HGETALL", key(self.zone, name)) for name in names))
+        by_substation = key(self.zone, "by_substation")
+        counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
+        rows = []
+        for (name, text), sessions in zip(substations.items(), counts, strict=True):
+            about = json.loads(text)
+            rows.append(
+                SubstationRecord(
+                    substation=name,
+                    state=about["state"],
+                    url=about["url"],
+                    epoch=about["epoch"],
+                    capacity=about["capacity"],
+                    limit=int(limits.get(name, 0)),
+                    committed=int(committed.get(name, 0)),
+                    sessions=sessions,
+                )
+            )
+        return sorted(rows, key=lambda row: row.substation)
+
+    def ping(self) -> None:
+        """Returns if Redis answers."""
+        self._pipe(("PING",))
+
+    def _run(self, script: Any, asked: dict[str, Any]) -> Any:
+        now = REDIS_CLOCK if self._clock is None else self._clock()
+        try:
+            return script(keys=self._keys, args=[now, json.dumps(asked)])
+        except RedisError as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    def _pipe(self, *commands: tuple[str, ...]) -> list[Any]:
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            for command in commands:
+                pipe.execute_command(*command)
+            return cast(list[Any], pipe.execute())
+        except RedisError as error:
+            raise LedgerUnavailable(str(error)) from error
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

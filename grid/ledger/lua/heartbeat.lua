@@ -1,0 +1,177 @@
+--[[
+  A substation says what it is, what it really carries, and what has ended there. This is also the
+  confirmation of a reservation, the release at the end of a session, and the way an empty or stale
+  ledger learns the truth again.
+
+  ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- epoch 0: give me one; state up | draining
+             sessions: [ (session, attempt, watts, energy_wh, delivered_wh, vehicle) ],
+             ended: [ (session, attempt, finished | cancelled, delivered_wh) ],  -- since the last answered heartbeat
+             ttl, retention }                                           -- ms; (...) are arrays
+  returns  { outcome, epoch, { (session, attempt) to cancel } }
+             ok          taken in (a repeated number is answered but not taken in again)
+             late        an older number of this epoch: ignored
+             superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
+
+  delivered_wh counts this attempt only.  O(S log T) for S sessions listed or held, T in the ledger.
+]]
+local id = asked.substation
+local known = read(SUBSTATIONS, id)
+local epoch = asked.epoch
+local repeated = false
+if epoch == 0 then
+  epoch = (known and known.epoch or 0) + 1
+elseif known and epoch < known.epoch then
+  return { 'superseded', known.epoch, {} }
+elseif known and epoch == known.epoch and asked.number < known.number then
+  return { 'late', epoch, {} }
+elseif known and epoch == known.epoch and asked.number == known.number then
+  repeated = true
+end
+
+local function records(fields)
+  local found = {}
+  for first = 1, #fields, 1000 do
+    local last = math.min(first + 999, #fields)
+    local texts = call('HMGET', SESSIONS, unpack(fields, first, last))
+    for i = 1, last - first + 1 do
+      found[first + i - 1] = texts[i] and cjson.decode(texts[i]) or false
+    end
+  end
+  return found
+end
+
+local running, ended, orders = {}, {}, {}
+
+local function order_cancel(session, attempt)
+  orders[#orders + 1] = { session, attempt }
+end
+
+local function confirm(session, record)
+  if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
+  record.epoch = epoch
+  if not record.cancelled then
+    record.state, record.since = 'charging', now
+    call('ZREM', DUE, session)
+  end
+  write(session, record)
+end
+
+local function adopt(session, attempt, watts, energy_wh, vehicle, record)
+  record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now }
+  record.state, record.since, record.substation, record.epoch = 'charging', now, id, epoch
+  record.attempt, record.watts = attempt, watts
+  hold(session, record)
+  call('ZREM', DUE, session)
+end
+
+-- Another attempt of a session that is served elsewhere, or ended: its watts count until it is cancelled.
+local function adopt_superseded(field, session, attempt, watts)
+  hold(field, {
+    state = 'unsettled', since = now, substation = id, epoch = epoch, session = session,
+    attempt = attempt, watts = watts, superseded = true,
+  })
+end
+
+-- One session that runs here, told by [session, attempt, watts, energy_wh, delivered_wh, vehicle].
+local function take_in(item, record)
+  local session, attempt, watts = item[1], item[2], item[3]
+  local ours = record and record.substation == id and record.attempt == attempt
+  if ours and HOLDS_WATTS[record.state] then
+    running[session] = true
+    if record.cancelled then order_cancel(session, attempt) end
+    return confirm(session, record)
+  end
+  local field = superseded_field(session, attempt, id)
+  if call('HEXISTS', SESSIONS, field) == 1 then
+    running[field] = true
+    order_cancel(session, attempt)
+  elseif not record or (ours and PLACEABLE[record.state]) then
+    running[session] = true
+    adopt(session, attempt, watts, item[4], item[6], record)
+  elseif HOLDS_WATTS[record.state] and attempt > record.attempt then
+    running[session] = true
+    supersede(session, record)
+    adopt(session, attempt, watts, item[4], item[6], record)
+  else
+    running[field] = true
+    adopt_superseded(field, session, attempt, watts)
+    order_cancel(session, attempt)
+  end
+end
+
+local function take_in_sessions()
+  local fields, delivered = {}, {}
+  for i, item in ipairs(asked.sessions) do fields[i] = item[1] end
+  local found = records(fields)
+  for i, item in ipairs(asked.sessions) do
+    take_in(item, found[i])
+    if running[item[1]] then
+      delivered[#delivered + 1] = item[1]
+      delivered[#delivered + 1] = item[5] + (found[i] and found[i].done or 0)
+    end
+  end
+  for first = 1, #delivered, 2000 do
+    call('HSET', DELIVERED, unpack(delivered, first, math.min(first + 1999, #delivered)))
+  end
+end
+
+local function end_session(item)
+  local session, attempt, reason, delivered = item[1], item[2], item[3], item[4]
+  local field, record = session, read(SESSIONS, session)
+  if not (record and record.substation == id and record.attempt == attempt) then
+    field = superseded_field(session, attempt, id)
+    record = read(SESSIONS, field)
+  end
+  if not record or not HOLDS_WATTS[record.state] then return end
+  ended[field] = true
+  if not record.superseded then
+    call('HSET', DELIVERED, session, record.done + delivered)
+  end
+  local state = reason
+  if reason == 'cancelled' and record.state == 'unsettled' then state = settled(record) end
+  give_back(field, record, state, asked.retention)
+end
+
+-- Held by the ledger, not listed, not told as ended.
+local function missing(field, record)
+  if record.state == 'charging' then
+    -- It was listed by an earlier heartbeat, so this one was taken after it started: it is over.
+    give_back(field, record, record.epoch < epoch and 'interrupted' or 'finished', asked.retention)
+  elseif record.epoch < epoch then
+    -- Meant for an earlier incarnation, which is gone; this one refuses that epoch.
+    give_back(field, record, record.state == 'reserved' and 'interrupted' or settled(record), asked.retention)
+  elseif record.state == 'unsettled' then
+    order_cancel(record.session or field, record.attempt)
+  end
+end
+
+local function reconcile()
+  local fields, prefix = {}, #id + 2
+  for _, member in ipairs(held_at(id)) do
+    local field = string.sub(member, prefix)
+    if not running[field] and not ended[field] then fields[#fields + 1] = field end
+  end
+  local found = records(fields)
+  for i, field in ipairs(fields) do
+    if found[i] then missing(field, found[i]) end
+  end
+end
+
+if not repeated then
+  call('HSET', SUBSTATIONS, id, cjson.encode({
+    url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state,
+  }))
+  call('HSET', LIMIT, id, asked.limit)
+  call('HSETNX', COMMITTED, id, 0)
+  take_in_sessions()
+  for _, item in ipairs(asked.ended) do end_session(item) end
+  reconcile()
+  if asked.state == 'up' then
+    reindex(id, tonumber(call('HGET', COMMITTED, id)), asked.limit)
+  else
+    call('ZREM', HEADROOM, id)
+    call('ZREM', LOAD, id)
+  end
+end
+call('ZADD', HEARTBEATS, now + asked.ttl, id)
+return { 'ok', epoch, orders }

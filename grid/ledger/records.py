@@ -1,0 +1,151 @@
+"""What goes into the ledger and what comes out. Powers in W, energies in Wh, times in ms of the ledger's clock."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Outcome(StrEnum):
+    """What `reserve` decided about one request."""
+
+    PLACED = "placed"
+    ENDED = "ended"
+    CONFLICT = "conflict"
+    FULL = "full"
+
+
+class ReleaseOutcome(StrEnum):
+    """Why a commitment is given back (see lua/release.lua)."""
+
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One car that wants to charge. `ready_by` is ms since the epoch."""
+
+    session: str
+    vehicle: str
+    watts: int
+    energy_wh: int
+    ready_by: int | None = None
+    priority: str = "normal"
+
+
+class Placement(NamedTuple):
+    """The answer to one request; only `outcome` is set when it is FULL or CONFLICT."""
+
+    outcome: Outcome
+    state: str = ""
+    substation: str = ""
+    url: str = ""
+    epoch: int = 0
+    attempt: int = 0
+    energy_wh: int = 0
+    """What is still missing: less than was asked for when an earlier attempt was interrupted."""
+    accepted: int = 0
+
+
+class Release(NamedTuple):
+    session: str
+    attempt: int
+    outcome: ReleaseOutcome
+
+
+class Listed(NamedTuple):
+    """A session that really runs at a substation."""
+
+    session: str
+    attempt: int
+    watts: int
+    energy_wh: int
+    delivered_wh: int
+    vehicle: str
+
+
+class Ended(NamedTuple):
+    """A session that ended at a substation; `how` is finished or cancelled."""
+
+    session: str
+    attempt: int
+    how: str
+    delivered_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a substation says of itself. `epoch` 0 asks for a new one."""
+
+    substation: str
+    url: str
+    epoch: int
+    number: int
+    capacity: int
+    limit: int
+    state: str = "up"
+    sessions: list[Listed] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+
+
+class Cancel(NamedTuple):
+    session: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatReply:
+    """`outcome` is ok, late or superseded (see lua/heartbeat.lua)."""
+
+    outcome: str
+    epoch: int
+    cancels: list[Cancel]
+
+
+class Swept(NamedTuple):
+    """How many of each kind one sweep dealt with (see lua/sweep.lua)."""
+
+    silenced: int
+    lost: int
+    unsettled: int
+    interrupted: int
+    forgotten: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session as the ledger knows it."""
+
+    session: str
+    state: str
+    vehicle: str
+    watts: int
+    energy_wh: int
+    delivered_wh: int
+    substation: str
+    url: str
+    attempt: int
+    accepted: int
+    ready_by: int | None
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubstationRecord:
+    """A substation as the ledger knows it; `state` is up, draining or silent."""
+
+    substation: str
+    state: str
+    url: str
+    epoch: int
+    capacity: int
+    limit: int
+    committed: int
+    sessions: int
+
+    @property
+    def load(self) -> float:
+        """committed ÷ limit; a substation that may carry nothing counts as full."""
+        return self.committed / self.limit if self.limit else 1.0
