@@ -4,9 +4,11 @@ Capacity is one set of keys per zone (`keys.py`); four Lua scripts (`lua/`) are 
 decision is one atomic step; `Ledger` is their only client.
 """
 
-from grid.ledger.connection import connect
+from grid.ledger.connection import connect, open_ledgers
 from grid.ledger.ledger import Ledger, LedgerUnavailable
 from grid.ledger.records import (
+    Cancel,
+    Ended,
     Heartbeat,
     HeartbeatReply,
     Listed,
@@ -21,6 +23,8 @@ from grid.ledger.records import (
 )
 
 __all__ = [
+    "Cancel",
+    "Ended",
     "Heartbeat",
     "HeartbeatReply",
     "Ledger",
@@ -35,4 +39,5 @@ __all__ = [
     "SubstationRecord",
     "Swept",
     "connect",
+    "open_ledgers",
 ]

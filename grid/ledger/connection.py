@@ -1,11 +1,16 @@
 """How this project connects to Redis: short timeouts, one quick retry, a pool per process."""
 
+from collections.abc import Iterable
+
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from grid.ledger.ledger import Ledger
+from grid.settings import Settings
 
-def connect(url: str, timeout_ms: int, connections: int) -> "Redis":
+
+def connect(url: str, timeout_ms: int, connections: int) -> Redis:
     """A client with a pool of its own, connecting on first use (so it may be made before or after a fork).
 
     One retry is safe because every script may run twice: a session id, an attempt or a heartbeat number says
@@ -22,3 +27,19 @@ def connect(url: str, timeout_ms: int, connections: int) -> "Redis":
         retry=Retry(ExponentialWithJitterBackoff(cap=0.05, base=0.01), 1),
         health_check_interval=0,
     )
+
+
+def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> dict[str, Ledger]:
+    """A ledger for each zone, all on one pool."""
+    redis = connect(settings.redis_url, settings.redis_timeout_ms, connections)
+    return {
+        zone: Ledger(
+            redis,
+            zone,
+            reserve_ttl_ms=settings.reserve_ttl_ms,
+            heartbeat_ttl_ms=settings.heartbeat_ttl_ms,
+            lost_ms=settings.lost_ms,
+            retention_ms=settings.retention_ms,
+        )
+        for zone in zones
+    }

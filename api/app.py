@@ -1,0 +1,33 @@
+"""The api service."""
+
+from flask_openapi3 import Info, OpenAPI
+
+from api.balancer import BalancerClient
+from api.routes import create_routes
+from grid import service
+from grid.http import Client
+from grid.problems import Problem
+from grid.settings import Settings, load_settings
+
+
+def create_app(settings: Settings | None = None) -> OpenAPI:
+    """The app, with its own description at /docs."""
+    settings = settings or load_settings()
+    client = Client(settings.threads, settings.connect_timeout_ms, settings.route_timeout_ms)
+    balancer = BalancerClient(client, settings.balancer_urls, settings.route_timeout_ms, settings.retry_after_s)
+
+    def balancer_ready() -> str | None:
+        try:
+            reply = balancer.call("GET", "/ready", "ready")
+        except Problem as problem:
+            return problem.detail
+        return None if reply.status == 200 else "a balancer is not ready"
+
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Smart Grid load balancer", version="0.1.0", description="Ask for a charge; see the grid."),
+        doc_prefix="/docs",
+    )
+    service.init_app(app, "api", settings, {"balancer": balancer_ready})
+    app.register_api(create_routes(balancer, settings.zones))
+    return app

@@ -1,0 +1,127 @@
+"""The public endpoints."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, g, jsonify, request
+from flask_openapi3 import APIBlueprint, Tag
+
+from api import units
+from api.balancer import BalancerClient
+from api.schemas import EXAMPLE, Accepted, ChargeRequest, Grid, ProblemDetails, Session, SessionPath
+from grid import session_ids
+from grid.bodies import answer, check, read_one_or_many
+from grid.problems import Problem, invalid_field
+
+KEY_HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 255
+_SCHEMA = ChargeRequest.model_json_schema()
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"oneOf": [_SCHEMA, {"type": "array", "items": _SCHEMA}]},
+            "examples": {"one car": {"value": EXAMPLE}, "a fleet": {"value": [EXAMPLE, EXAMPLE]}},
+        }
+    },
+}
+_IDEMPOTENCY_KEY = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "description": "Any text. A repeated request with the same key is the same session.",
+    "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+}
+
+
+def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprint:
+    routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
+
+    @routes.post(
+        "/request-charge",
+        summary="Ask for one car, or for a fleet in an array",
+        responses={201: Accepted, 207: None, 422: ProblemDetails, 503: ProblemDetails},
+        openapi_extensions={"requestBody": _BODY, "parameters": [_IDEMPOTENCY_KEY]},
+    )
+    def request_charge() -> Response:
+        items, many = read_one_or_many()
+        key = _idempotency_key()
+        wanted: dict[int, ChargeRequest] = {}
+        bodies: dict[int, dict[str, Any]] = {}
+        for i, item in enumerate(items):
+            try:
+                wanted[i] = check(ChargeRequest, item, f"{i}" if many else "", zones=zones)
+            except Problem as problem:
+                bodies[i] = problem.body()
+        if wanted:
+            orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
+            reply = balancer.call("POST", "/route", g.request_id, orders)
+            if reply.status != HTTPStatus.MULTI_STATUS:
+                return answer([reply.body], many=False)
+            for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
+                bodies[i] = _accepted(request, decided) if decided["status"] == HTTPStatus.CREATED else decided
+        response = answer([bodies[i] for i in range(len(items))], many)
+        if response.status_code == HTTPStatus.CREATED:
+            response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"
+        return response
+
+    @routes.get("/sessions/<session_id>", summary="One session", responses={200: Session, 404: ProblemDetails})
+    def session(path: SessionPath) -> Response:
+        return _session("GET", path.session_id)
+
+    @routes.delete("/sessions/<session_id>", summary="Cancel a session", responses={200: Session, 404: ProblemDetails})
+    def cancel(path: SessionPath) -> Response:
+        return _session("DELETE", path.session_id)
+
+    @routes.get("/grid", summary="Every substation", responses={200: Grid})
+    def grid() -> Response:
+        return _translated("GET", "/grid", units.grid)
+
+    def _session(method: str, session_id: str) -> Response:
+        if not session_ids.is_valid(session_id):
+            raise Problem("unknown-session", f"{session_id[:80]!r} is not a session id")
+        return _translated(method, f"/sessions/{session_id}", units.session)
+
+    def _translated(method: str, path: str, to_public: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
+        reply = balancer.call(method, path, g.request_id)
+        if reply.status != HTTPStatus.OK:
+            return answer([reply.body], many=False)
+        return jsonify(to_public(reply.body))
+
+    return routes
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get(KEY_HEADER)
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        raise invalid_field(KEY_HEADER, f"must be 1 to {MAX_KEY_LENGTH} printable characters")
+    return key
+
+
+def _session_id(zone: str, key: str | None, index: int) -> str:
+    return session_ids.new(zone) if key is None else session_ids.from_key(zone, key, index)
+
+
+def _order(wanted: ChargeRequest, session_id: str) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "vehicle_id": wanted.vehicle_id,
+        "watts": wanted.watts,
+        "energy_wh": wanted.energy_wh,
+        "ready_by": wanted.ready_by_ms,
+        "priority": wanted.priority,
+    }
+
+
+def _accepted(wanted: ChargeRequest, decided: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": decided["status"],
+        "session_id": decided["session_id"],
+        "state": decided["state"],
+        "substation": decided["substation"],
+        "zone": session_ids.zone_of(decided["session_id"]),
+        "vehicle_id": wanted.vehicle_id,
+        "power_kw": wanted.power_kw,
+        "energy_kwh": wanted.energy_kwh,
+        "accepted_at": units.rfc3339(decided["accepted"]),
+    }

@@ -1,0 +1,141 @@
+"""What drivers and fleets send and get: kW, kWh, RFC 3339."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+EXAMPLE: dict[str, Any] = {"vehicle_id": "ev-42", "power_kw": 11, "energy_kwh": 10}
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a date and time like 2030-01-31T18:00:00Z")
+    return value
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_only_text), Field(strict=False)]
+
+
+class ChargeRequest(BaseModel):
+    """A car that wants to charge."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": EXAMPLE})
+
+    vehicle_id: Annotated[
+        str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:-]*$")
+    ]
+    power_kw: float = Field(11, ge=1, le=1_000, allow_inf_nan=False, description="what the car draws")
+    energy_kwh: float = Field(10, ge=0.001, le=1_000, allow_inf_nan=False, description="what it needs")
+    ready_by: Timestamp | None = Field(None, description="when it must be done, RFC 3339 with a time zone")
+    priority: Literal["emergency", "normal", "flexible"] = "normal"
+    zone: str | None = Field(None, description="the zone it is in; the first one served if not given")
+
+    @field_validator("ready_by")
+    @classmethod
+    def _in_the_future(cls, ready_by: datetime | None) -> datetime | None:
+        if ready_by is not None and ready_by <= datetime.now(UTC):
+            raise ValueError("must be in the future")
+        return ready_by
+
+    @field_validator("zone")
+    @classmethod
+    def _served(cls, zone: str | None, info: ValidationInfo) -> str | None:
+        zones = (info.context or {})["zones"]
+        if zone is not None and zone not in zones:
+            raise ValueError(f"is not served here; the zones are {', '.join(zones)}")
+        return zone
+
+    @property
+    def watts(self) -> int:
+        return round(self.power_kw * 1000)
+
+    @property
+    def energy_wh(self) -> int:
+        return round(self.energy_kwh * 1000)
+
+    @property
+    def ready_by_ms(self) -> int | None:
+        return None if self.ready_by is None else int(self.ready_by.timestamp() * 1000)
+
+
+class Session(BaseModel):
+    """A request's life, from accepted to finished."""
+
+    session_id: str
+    state: str = Field(description="reserved, charging, unsettled, interrupted, requested, finished or cancelled")
+    substation: str
+    zone: str
+    vehicle_id: str
+    power_kw: float
+    energy_kwh: float
+    delivered_kwh: float
+    accepted_at: str
+    ready_by: str | None
+    priority: str
+
+
+class Accepted(BaseModel):
+    """The answer to a request that charges now. In an array each item has the status it would have had alone."""
+
+    status: int
+    session_id: str
+    state: str
+    substation: str
+    zone: str
+    vehicle_id: str
+    power_kw: float
+    energy_kwh: float
+    accepted_at: str
+
+
+class Substation(BaseModel):
+    substation: str
+    zone: str
+    state: str = Field(description="up, draining or silent")
+    epoch: int
+    capacity_kw: float
+    limit_kw: float
+    committed_kw: float
+    headroom_kw: float
+    load: float = Field(description="committed ÷ limit")
+    sessions: int
+
+
+class Totals(BaseModel):
+    substations: int
+    limit_kw: float
+    committed_kw: float
+    load: float
+    sessions: int
+
+
+class Grid(BaseModel):
+    """Every substation, and all of them together."""
+
+    substations: list[Substation]
+    totals: Totals
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    retry_after_s: int | None = None
+    errors: list[dict[str, str]] | None = Field(None, description="each wrong field and what is wrong with it")
+
+
+class SessionPath(BaseModel):
+    session_id: str

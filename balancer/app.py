@@ -1,0 +1,59 @@
+"""The balancer service."""
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask, Response
+
+from balancer.dispatch import Dispatcher
+from balancer.routes import create_routes
+from balancer.substation import SubstationClient
+from grid import service
+from grid.background import Background
+from grid.http import Client
+from grid.ledger import Ledger, LedgerUnavailable, open_ledgers
+from grid.metrics import balancer_metrics
+from grid.problems import Problem
+from grid.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] | None = None) -> Flask:
+    """The app; its sweep starts when it is served (see grid/gunicorn_conf.py)."""
+    settings = settings or load_settings()
+    ledgers = ledgers or open_ledgers(settings, settings.zones, connections=settings.threads + 1)
+    client = Client(settings.threads, settings.connect_timeout_ms, settings.charge_timeout_ms)
+    substations = SubstationClient(client)
+    pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="forward")
+    dispatchers = {
+        zone: Dispatcher(ledger, substations, pool, settings.placement_attempts, settings.route_budget_ms)
+        for zone, ledger in ledgers.items()
+    }
+
+    def redis_answers() -> str | None:
+        try:
+            next(iter(ledgers.values())).ping()
+        except LedgerUnavailable as error:
+            return str(error)
+        return None
+
+    swept = balancer_metrics().swept
+
+    def sweep() -> None:
+        for ledger in ledgers.values():
+            for kind, number in ledger.sweep()._asdict().items():
+                swept.labels(kind).inc(number)
+
+    def unavailable(error: LedgerUnavailable) -> Response:
+        log.warning("the ledger does not answer: %s", error)
+        problem = Problem("ledger-unavailable", "Redis did not answer in time", retry_after_s=settings.retry_after_s)
+        return problem.response()
+
+    app = Flask(__name__)
+    service.init_app(app, "balancer", settings, {"redis": redis_answers})
+    app.register_error_handler(LedgerUnavailable, unavailable)
+    app.register_blueprint(create_routes(ledgers, dispatchers, settings.retry_after_s))
+    app.extensions["background"] = [Background("sweep", sweep, settings.sweep_interval_ms)]
+    return app

@@ -1,0 +1,184 @@
+"""From requests to charging cars: reserve, forward, and what to do when a substation says no or nothing."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from balancer.substation import Started, SubstationClient
+from grid.ledger import (
+    Ledger,
+    LedgerUnavailable,
+    Outcome,
+    Placement,
+    Release,
+    ReleaseOutcome,
+    Request,
+    SessionRecord,
+)
+from grid.metrics import balancer_metrics
+
+_GIVE_BACK = {Started.NO: ReleaseOutcome.REFUSED, Started.UNKNOWN: ReleaseOutcome.UNKNOWN}
+_HOLDS_WATTS = {"reserved", "charging", "unsettled"}
+_CANCEL_TRIES = 3
+
+
+_Placed = tuple[int, Placement]
+
+
+class Result(StrEnum):
+    """What became of one request."""
+
+    CHARGING = "charging"
+    ENDED = "ended"
+    """Known from before, and over."""
+    FULL = "full"
+    CONFLICT = "conflict"
+    UNANSWERED = "unanswered"
+    """The substations with room did not answer."""
+    UNAVAILABLE = "unavailable"
+    """The ledger did not answer."""
+
+
+_DECIDED = {
+    Outcome.PLACED: Result.CHARGING,
+    Outcome.ENDED: Result.ENDED,
+    Outcome.FULL: Result.FULL,
+    Outcome.CONFLICT: Result.CONFLICT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    result: Result
+    placement: Placement | None = None
+    state: str = ""
+
+
+class Dispatcher:
+    """Places the requests of one zone. Holds no state but its connections.
+
+    `attempts`: substations tried for one request. `budget_ms`: no further one is tried after so long.
+    """
+
+    def __init__(
+        self, ledger: Ledger, substations: SubstationClient, pool: ThreadPoolExecutor, attempts: int, budget_ms: int
+    ) -> None:
+        self._ledger = ledger
+        self._substations = substations
+        self._pool = pool
+        self._attempts = attempts
+        self._budget_s = budget_ms / 1000
+        self._metrics = balancer_metrics()
+
+    def route(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
+        """One decision for each request, in order: one script call and one POST per substation for all of them.
+
+        A request that a substation refuses, or does not answer, is tried elsewhere.
+        """
+        deadline = time.monotonic() + self._budget_s
+        decisions: dict[int, Decision] = {}
+        avoid: set[str] = set()
+        failure = Result.UNANSWERED
+        for _ in range(self._attempts):
+            pending = [i for i in range(len(requests)) if i not in decisions]
+            if not pending or time.monotonic() > deadline:
+                break
+            try:
+                avoid |= self._attempt(requests, pending, avoid, decisions, request_id)
+            except LedgerUnavailable:
+                failure = Result.UNAVAILABLE
+                break
+        results = [decisions.get(i, Decision(failure)) for i in range(len(requests))]
+        for decision in results:
+            self._metrics.placements.labels(decision.result).inc()
+        return results
+
+    def cancel(self, session: str, request_id: str) -> SessionRecord | None:
+        """Stop a session for its owner and free its watts: at once, or when its substation answers again.
+
+        None if the ledger does not know it. Raises LedgerUnavailable.
+        """
+        for _ in range(_CANCEL_TRIES):
+            record = self._ledger.session(session)
+            if record is None:
+                return None
+            stopped = record.state not in _HOLDS_WATTS or self._substations.stop(
+                record.url, session, record.attempt, request_id
+            )
+            outcome = ReleaseOutcome.CANCELLED if stopped else ReleaseOutcome.CANCELLING
+            (state,) = self._ledger.release([Release(session, record.attempt, outcome)])
+            if state not in ("reserved", "charging"):  # else it was moved elsewhere in between
+                break
+        return self._ledger.session(session)
+
+    def _attempt(
+        self,
+        requests: Sequence[Request],
+        pending: Sequence[int],
+        avoid: set[str],
+        decisions: dict[int, Decision],
+        request_id: str,
+    ) -> set[str]:
+        """Reserve and forward what is pending; the substations that failed some of it."""
+        with self._metrics.reserve.time():
+            placements = self._ledger.reserve([requests[i] for i in pending], avoid)
+        groups: dict[str, list[_Placed]] = defaultdict(list)
+        for i, placement in zip(pending, placements, strict=True):
+            if placement.outcome is Outcome.PLACED and placement.state != "charging":
+                groups[placement.url].append((i, placement))
+            else:
+                decisions[i] = Decision(_DECIDED[placement.outcome], placement, placement.state)
+
+        failed: list[tuple[_Placed, Started]] = []
+        for group, answers in self._forward(groups, requests, request_id):
+            for (i, placement), started in zip(group, answers, strict=True):
+                if started is Started.YES:
+                    decisions[i] = Decision(Result.CHARGING, placement, "charging")
+                else:
+                    failed.append(((i, placement), started))
+        self._give_back(failed, requests, decisions)
+        return {placement.substation for (_, placement), _ in failed}
+
+    def _forward(
+        self, groups: dict[str, list[_Placed]], requests: Sequence[Request], request_id: str
+    ) -> list[tuple[list[_Placed], list[Started]]]:
+        def post(url: str) -> list[Started]:
+            orders = [_order(requests[i], placement) for i, placement in groups[url]]
+            with self._metrics.forward.time():
+                return self._substations.charge(url, orders, request_id)
+
+        # Side by side if there are several: a slow substation must not hold up the cars of the others.
+        replies = self._pool.map(post, groups) if len(groups) > 1 else map(post, groups)
+        return list(zip(groups.values(), replies, strict=True))
+
+    def _give_back(
+        self, failed: Sequence[tuple[_Placed, Started]], requests: Sequence[Request], decisions: dict[int, Decision]
+    ) -> None:
+        if not failed:
+            return
+        releases = [
+            Release(requests[i].session, placement.attempt, _GIVE_BACK[started]) for (i, placement), started in failed
+        ]
+        states = self._ledger.release(releases)
+        for ((i, placement), started), state in zip(failed, states, strict=True):
+            self._metrics.retries.labels(started.value).inc()
+            if state in ("charging", "finished"):  # a heartbeat said so in between
+                decisions[i] = Decision(Result.CHARGING, placement, state)
+            elif state == "cancelled":
+                decisions[i] = Decision(Result.ENDED, placement, state)
+
+
+def _order(request: Request, placement: Placement) -> dict[str, Any]:
+    return {
+        "session_id": request.session,
+        "attempt": placement.attempt,
+        "substation": placement.substation,
+        "epoch": placement.epoch,
+        "vehicle_id": request.vehicle,
+        "watts": request.watts,
+        "energy_wh": placement.energy_wh,
+    }

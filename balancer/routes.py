@@ -1,0 +1,130 @@
+"""The balancer over HTTP. Powers in W, energies in Wh, times in ms."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify
+
+from balancer.dispatch import Decision, Dispatcher, Result
+from balancer.schemas import RouteRequest
+from grid.bodies import answer, check, read_one_or_many
+from grid.ledger import Ledger, Request, SessionRecord, SubstationRecord
+from grid.problems import Problem
+from grid.session_ids import zone_of
+
+
+def create_routes(
+    ledgers: Mapping[str, Ledger], dispatchers: Mapping[str, Dispatcher], retry_after_s: int
+) -> Blueprint:
+    routes = Blueprint("balancer", __name__)
+    zones = list(ledgers)
+
+    @routes.post("/route")
+    def route() -> Response:
+        items, many = read_one_or_many()
+        requests = [check(RouteRequest, item, f"{i}" if many else "", zones=zones) for i, item in enumerate(items)]
+        return answer(_route_all(requests), many)
+
+    @routes.get("/sessions/<session_id>")
+    def session(session_id: str) -> Response:
+        ledger = ledgers.get(zone_of(session_id))
+        return _session_or_404(session_id, ledger.session(session_id) if ledger else None)
+
+    @routes.delete("/sessions/<session_id>")
+    def cancel(session_id: str) -> Response:
+        dispatcher = dispatchers.get(zone_of(session_id))
+        return _session_or_404(session_id, dispatcher.cancel(session_id, g.request_id) if dispatcher else None)
+
+    @routes.get("/grid")
+    def grid() -> Response:
+        rows = [_substation(zone, row) for zone, ledger in ledgers.items() for row in ledger.grid()]
+        return jsonify(substations=rows)
+
+    def _route_all(requests: list[RouteRequest]) -> list[dict[str, Any]]:
+        by_zone: dict[str, list[int]] = defaultdict(list)
+        for i, request in enumerate(requests):
+            by_zone[zone_of(request.session_id)].append(i)
+        bodies: dict[int, dict[str, Any]] = {}
+        for zone, members in by_zone.items():
+            decisions = dispatchers[zone].route([_request(requests[i]) for i in members], g.request_id)
+            for i, decision in zip(members, decisions, strict=True):
+                bodies[i] = _decided(requests[i], decision)
+        return [bodies[i] for i in range(len(requests))]
+
+    def _decided(request: RouteRequest, decision: Decision) -> dict[str, Any]:
+        placement = decision.placement
+        if placement is not None and decision.result in (Result.CHARGING, Result.ENDED):
+            return {
+                "status": 201,
+                "session_id": request.session_id,
+                "state": decision.state,
+                "substation": placement.substation,
+                "accepted": placement.accepted,
+            }
+        if decision.result is Result.CONFLICT:
+            problem = Problem("idempotency-conflict", f"{request.session_id} was asked for with other values")
+        else:
+            problem = Problem(_REFUSALS[decision.result], _why(request, decision), retry_after_s=retry_after_s)
+        return problem.body()
+
+    return routes
+
+
+_REFUSALS = {
+    Result.FULL: "grid-full",
+    Result.UNANSWERED: "no-substation",
+    Result.UNAVAILABLE: "ledger-unavailable",
+}
+
+
+def _why(request: RouteRequest, decision: Decision) -> str:
+    zone = zone_of(request.session_id)
+    if decision.result is Result.FULL:
+        return f"no substation of zone {zone} has {request.watts / 1000:g} kW free"
+    if decision.result is Result.UNANSWERED:
+        return f"every substation of zone {zone} that was tried refused or did not answer"
+    return "Redis did not answer in time"
+
+
+def _request(request: RouteRequest) -> Request:
+    return Request(
+        session=request.session_id,
+        vehicle=request.vehicle_id,
+        watts=request.watts,
+        energy_wh=request.energy_wh,
+        ready_by=request.ready_by,
+        priority=request.priority,
+    )
+
+
+def _session_or_404(session_id: str, record: SessionRecord | None) -> Response:
+    if record is None:
+        raise Problem("unknown-session", f"no session {session_id[:80]!r} is known (ended ones are kept for a while)")
+    return jsonify(
+        session_id=record.session,
+        state=record.state,
+        substation=record.substation,
+        vehicle_id=record.vehicle,
+        watts=record.watts,
+        energy_wh=record.energy_wh,
+        delivered_wh=record.delivered_wh,
+        attempt=record.attempt,
+        accepted=record.accepted,
+        ready_by=record.ready_by,
+        priority=record.priority,
+    )
+
+
+def _substation(zone: str, row: SubstationRecord) -> dict[str, Any]:
+    return {
+        "substation": row.substation,
+        "zone": zone,
+        "state": row.state,
+        "epoch": row.epoch,
+        "capacity": row.capacity,
+        "limit": row.limit,
+        "committed": row.committed,
+        "load": row.load,
+        "sessions": row.sessions,
+    }

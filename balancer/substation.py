@@ -1,0 +1,52 @@
+"""The substations' client: starts and stops sessions there, and says how sure it is of the outcome."""
+
+from collections.abc import Sequence
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from grid.http import Client, NoAnswer, NotSent
+
+
+class Started(Enum):
+    YES = "yes"
+    """It charges there."""
+    NO = "no"
+    """It does not and never will: the substation said so, or was not reached."""
+    UNKNOWN = "unknown"
+    """The request went out twice and nobody answered."""
+
+
+class SubstationClient:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
+        """POST /charge for all orders at once; once more if the first got no answer (the session id makes it one)."""
+        unsure = Started.NO
+        for _ in range(2):
+            try:
+                reply = self._client.call("POST", f"{url}/charge", request_id, list(orders))
+            except NotSent:
+                return [unsure] * len(orders)
+            except NoAnswer:
+                unsure = Started.UNKNOWN
+                continue
+            if reply.status == HTTPStatus.MULTI_STATUS:
+                return [_started(item["status"]) for item in reply.body]
+            return [_started(reply.status)] * len(orders)
+        return [unsure] * len(orders)
+
+    def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
+        """DELETE /charge: True if the session does not run there (any more) and never will."""
+        try:
+            reply = self._client.call("DELETE", f"{url}/charge/{session}?attempt={attempt}", request_id)
+        except (NotSent, NoAnswer):
+            return False
+        return reply.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+
+
+def _started(status: int) -> Started:
+    if status == HTTPStatus.CREATED:
+        return Started.YES
+    return Started.UNKNOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Started.NO

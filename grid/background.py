@@ -1,0 +1,72 @@
+"""Work that a process repeats beside its requests: a substation's heartbeat, a balancer's sweep."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+
+log = logging.getLogger(__name__)
+
+
+class Background:
+    """Calls `work` every `interval_ms` (± a tenth, so that replicas drift apart), and at once after `wake`.
+
+    `last_words` is called once, after the last round. What `work` raises is logged, once until it works again,
+    and the next round goes on.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], None], interval_ms: int, last_words: Callable[[], None] = lambda: None
+    ) -> None:
+        self._work = work
+        self._last_words = last_words
+        self._interval = interval_ms / 1000
+        self._wake = threading.Event()
+        self._stopping = False
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Finish the round under way and end."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        self._last_words()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._round()
+            self._wake.wait(self._interval * random.uniform(0.9, 1.1))
+            self._wake.clear()
+
+    def _round(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            if not self._failing:
+                log.warning("%s: %s; trying again until it works", self._thread.name, error)
+            self._failing = True
+        else:
+            if self._failing:
+                log.warning("%s works again", self._thread.name)
+            self._failing = False
+
+
+def start_all(app: Flask) -> None:
+    """Start the app's background work: in the process that serves, after the fork."""
+    for work in app.extensions.get("background", []):
+        work.start()
+
+
+def stop_all(app: Flask) -> None:
+    for work in app.extensions.get("background", []):
+        work.stop()

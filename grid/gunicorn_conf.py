@@ -1,0 +1,55 @@
+"""gunicorn's settings for every service: `gunicorn -c python:grid.gunicorn_conf 'balancer.app:create_app()'`."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from grid.settings import load_settings
+
+# A fresh folder per start, before anything imports the metrics, so that no earlier run's figures are counted.
+_multiprocess = tempfile.mkdtemp(prefix="grid-metrics-")
+_owner = os.getpid()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _multiprocess
+
+
+@atexit.register
+def _remove_metrics() -> None:
+    if os.getpid() == _owner:
+        shutil.rmtree(_multiprocess, ignore_errors=True)
+
+
+_settings = load_settings()
+bind = _settings.bind
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "gthread"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# Longer than nginx's 60 s and the clients' pools: the side that reuses a connection must not be the last to know.
+keepalive = 75
+timeout = 30
+graceful_timeout = 10
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    from grid.background import start_all
+
+    start_all(worker.app.callable)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    from grid.background import stop_all
+
+    if worker.app.callable is not None:
+        stop_all(worker.app.callable)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)

@@ -1,0 +1,57 @@
+"""How the services call each other: one urllib3 pool per process, explicit timeouts, no hidden retries."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+REQUEST_ID = "X-Request-ID"
+"""The header that follows a request through every hop and log."""
+
+
+class NotSent(Exception):
+    """No connection could be opened: the other side has not seen the request."""
+
+
+class NoAnswer(Exception):
+    """The request may or may not have been carried out: it timed out, or the connection broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: Any
+
+
+class Client:
+    """A pool of kept-alive connections to any number of hosts. Safe to share between threads."""
+
+    def __init__(self, connections: int, connect_timeout_ms: int, timeout_ms: int) -> None:
+        self._connect_s = connect_timeout_ms / 1000
+        self._read_s = timeout_ms / 1000
+        self._pool = urllib3.PoolManager(num_pools=1_000, maxsize=connections, retries=False)
+
+    def call(self, method: str, url: str, request_id: str, body: Any = None, timeout_ms: int | None = None) -> Reply:
+        """One request and its JSON answer, whatever its status.
+
+        Raises NotSent or NoAnswer, so that the caller knows whether it may have had an effect.
+        """
+        headers = {REQUEST_ID: request_id}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        read_s = self._read_s if timeout_ms is None else timeout_ms / 1000
+        timeout = urllib3.Timeout(connect=min(self._connect_s, read_s), read=read_s)
+        try:
+            answer = self._pool.request(method, url, body=data, headers=headers, timeout=timeout)
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            raise NotSent(str(error)) from error
+        except HTTPError as error:
+            raise NoAnswer(str(error)) from error
+        try:
+            return Reply(answer.status, json.loads(answer.data))
+        except ValueError:
+            raise NoAnswer(f"{url} answered {answer.status} without JSON") from None

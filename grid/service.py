@@ -1,0 +1,52 @@
+"""What makes a Flask app one of this grid's services: request ids, logs, metrics, problems, health."""
+
+import logging
+import re
+import secrets
+import time
+
+from flask import Flask, Response, g, request
+
+from grid import bodies, health, logs, metrics, problems
+from grid.health import Check
+from grid.http import REQUEST_ID
+from grid.settings import Settings
+
+log = logging.getLogger("grid.request")
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_QUIET = {"health", "ready", "metrics"}
+
+
+def init_app(app: Flask, name: str, settings: Settings, checks: dict[str, Check]) -> None:
+    """Give `app` everything that each service has. `checks` are its dependencies, for /ready."""
+    logs.configure(name, settings.log_level)
+    bodies.init_app(app, max_body_bytes=settings.max_body_bytes, max_batch=settings.max_batch)
+    problems.init_app(app)
+    health.init_app(app, checks)
+    metrics.init_app(app)
+
+    counted = metrics.service_metrics()
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        given = request.headers.get(REQUEST_ID, "")
+        g.request_id = given if _ACCEPTED_ID.fullmatch(given) else secrets.token_hex(8)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers[REQUEST_ID] = g.request_id
+        endpoint = (request.endpoint or "unknown").rpartition(".")[2]
+        took = time.perf_counter() - g.started
+        counted.requests.labels(name, endpoint, request.method, response.status_code).inc()
+        counted.latency.labels(name, endpoint).observe(took)
+        if endpoint not in _QUIET:
+            log.info(
+                "%s %s %s",
+                request.method,
+                request.path,
+                response.status_code,
+                extra={"status": response.status_code, "ms": round(took * 1000, 2)},
+            )
+        return response

@@ -1,0 +1,91 @@
+"""Every setting of every service: its type, its default, its meaning. The only reader of the environment.
+
+A setting's variable is its name in capitals (`RETENTION_MS`); `.env.example` lists them all.
+"""
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+SubstationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Addresses = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Serving
+    bind: str = Field("127.0.0.1:5000", description="address and port this process listens on")
+    workers: PositiveInt = Field(1, description="gunicorn worker processes (a substation always has one)")
+    threads: PositiveInt = Field(16, description="requests that one worker handles at once")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+    max_body_bytes: PositiveInt = Field(1_048_576, description="a larger request body gets 413")
+    max_batch: PositiveInt = Field(1_000, description="an array of more requests gets 422")
+    zones: Annotated[tuple[Zone, ...], NoDecode] = Field(("default",), description="zones served, separated by commas")
+    retry_after_s: PositiveInt = Field(5, description="Retry-After of a 503, in seconds")
+
+    # Ledger
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the ledger is")
+    redis_timeout_ms: PositiveInt = Field(400, description="how long Redis may take to connect or to answer")
+    reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
+    heartbeat_ttl_ms: PositiveInt = Field(3_000, description="a substation silent for so long gets nothing new")
+    lost_ms: PositiveInt = Field(30_000, description="silent for so long after that, its sessions are interrupted")
+    retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
+
+    # api
+    balancer_urls: Addresses = Field(("http://127.0.0.1:5001",), description="balancers or their proxy, by commas")
+    route_timeout_ms: PositiveInt = Field(5_000, description="how long a balancer may take to answer the api")
+
+    # balancer
+    route_budget_ms: PositiveInt = Field(3_000, description="no further substation is tried after so long")
+    charge_timeout_ms: PositiveInt = Field(800, description="how long a substation may take to answer")
+    connect_timeout_ms: PositiveInt = Field(300, description="how long any connection may take to open")
+    placement_attempts: PositiveInt = Field(3, description="substations tried for one request before 503")
+    sweep_interval_ms: PositiveInt = Field(500, description="how often each balancer looks for what is due")
+
+    # substation
+    substation_id: SubstationId | None = Field(None, description="its name; by default the container's")
+    zone: Zone = Field("default", description="the zone it serves")
+    advertise_url: str | None = Field(None, description="where balancers reach it; by default http://<hostname>:<port>")
+    capacity_kw: float = Field(250, gt=0, le=1_000_000, description="its rating")
+    limit_kw: float | None = Field(None, gt=0, description="overload threshold; by default its capacity")
+    heartbeat_interval_ms: PositiveInt = Field(1_000, description="how often it tells the ledger what it carries")
+    time_scale: float = Field(60, gt=0, le=100_000, description="simulated seconds that pass in one real second")
+
+    @field_validator("zones", "balancer_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.limit_kw is not None and self.limit_kw > self.capacity_kw:
+            raise ValueError("LIMIT_KW must not be above CAPACITY_KW")
+        if self.reserve_ttl_ms <= 2 * self.charge_timeout_ms + self.heartbeat_interval_ms:
+            raise ValueError("RESERVE_TTL_MS must outlast two CHARGE_TIMEOUT_MS and one HEARTBEAT_INTERVAL_MS")
+        if not self.charge_timeout_ms < self.route_budget_ms < self.route_timeout_ms:
+            raise ValueError("timeouts must shrink along the hops: CHARGE_ < ROUTE_BUDGET_ < ROUTE_TIMEOUT_MS")
+        if self.heartbeat_ttl_ms <= self.heartbeat_interval_ms:
+            raise ValueError("HEARTBEAT_TTL_MS must be above HEARTBEAT_INTERVAL_MS")
+        return self
+
+    @property
+    def capacity_watts(self) -> int:
+        return round(self.capacity_kw * 1000)
+
+    @property
+    def limit_watts(self) -> int:
+        return round((self.capacity_kw if self.limit_kw is None else self.limit_kw) * 1000)
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process, read once. Exits with a message that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SystemExit("\n".join(["Wrong settings:", *lines, "See .env.example for all of them."])) from None

@@ -1,0 +1,104 @@
+"""Tells the ledger, every second and at once when a session ends, what this substation really carries."""
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Listed
+from substation.meters import Meters
+from substation.station import Snapshot, Station
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a substation is. Powers in W."""
+
+    substation: str
+    url: str
+    capacity: int
+    limit: int
+
+
+class Heartbeats:
+    """Sends heartbeats and does what their replies say. `epoch` is 0 until the ledger has given one."""
+
+    def __init__(self, ledger: Ledger, station: Station, identity: Identity, meters: Meters) -> None:
+        self._ledger = ledger
+        self._station = station
+        self._identity = identity
+        self._meters = meters
+        self._number = 0
+        self._lock = threading.Lock()
+        self.epoch = 0
+        self.answered = False
+
+    def beat(self, state: str = "up") -> None:
+        """One heartbeat; another at once if the reply ordered cancels or a new epoch.
+
+        Raises LedgerUnavailable if the ledger does not answer; nothing is lost then, the next one says it all.
+        """
+        with self._lock:
+            while self._beat_once(state):
+                pass
+
+    def farewell(self) -> None:
+        """Ask for nothing new: this substation is about to stop."""
+        try:
+            self.beat("draining")
+        except LedgerUnavailable as error:
+            log.warning("could not say farewell: %s", error)
+
+    def _beat_once(self, state: str) -> bool:
+        self._number += 1
+        snapshot = self._station.snapshot()
+        self._meters.show(snapshot)
+        try:
+            reply = self._ledger.heartbeat(self._message(snapshot, state))
+        except LedgerUnavailable:
+            self.answered = False
+            self._meters.heartbeat("unanswered")
+            raise
+        self._meters.heartbeat(reply.outcome)
+        return self._act_on(reply, snapshot)
+
+    def _message(self, snapshot: Snapshot, state: str) -> Heartbeat:
+        identity = self._identity
+        return Heartbeat(
+            substation=identity.substation,
+            url=identity.url,
+            epoch=self.epoch,
+            number=self._number,
+            capacity=identity.capacity,
+            limit=identity.limit,
+            state=state,
+            sessions=[
+                Listed(
+                    session=charging.order.session,
+                    attempt=charging.order.attempt,
+                    watts=charging.order.watts,
+                    energy_wh=charging.order.energy_wh,
+                    delivered_wh=charging.delivered_wh(snapshot.now),
+                    vehicle=charging.order.vehicle,
+                )
+                for charging in snapshot.charging
+            ],
+            ended=[Ended(end.session, end.attempt, end.how, end.delivered_wh) for end in snapshot.unreported],
+        )
+
+    def _act_on(self, reply: HeartbeatReply, snapshot: Snapshot) -> bool:
+        if reply.outcome == "superseded":
+            log.warning("epoch %s is over (the ledger has %s); asking for a new one", self.epoch, reply.epoch)
+            self.epoch = 0
+            return True
+        if reply.outcome == "ok":
+            if self.epoch != reply.epoch:
+                log.info("registered as %s, epoch %s", self._identity.substation, reply.epoch)
+            self.epoch = reply.epoch
+            self.answered = True
+            self._station.reported(snapshot.unreported)
+        for cancel in reply.cancels:
+            log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)
+            self._station.cancel(cancel.session, cancel.attempt)
+        return bool(reply.cancels)

@@ -1,0 +1,34 @@
+"""Shows what the station does as metrics, refreshed with every heartbeat."""
+
+from grid.metrics import substation_metrics
+from substation.station import End, Snapshot
+
+
+class Meters:
+    """The metrics of one substation. Powers in W."""
+
+    def __init__(self, substation: str, capacity: int, limit: int) -> None:
+        self._substation = substation
+        self._metrics = substation_metrics()
+        self._started = 0
+        self._overload_s = 0.0
+        self._metrics.capacity.labels(substation).set(capacity)
+        self._metrics.limit.labels(substation).set(limit)
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._metrics.drawn.labels(self._substation).set(snapshot.drawn)
+        self._metrics.peak.labels(self._substation).set(snapshot.peak)
+        self._metrics.charging.labels(self._substation).set(len(snapshot.charging))
+        self._metrics.started.labels(self._substation).inc(snapshot.started - self._started)
+        self._metrics.overload.labels(self._substation).inc(snapshot.overload_s - self._overload_s)
+        self._started, self._overload_s = snapshot.started, snapshot.overload_s
+
+    def ended(self, end: End) -> None:
+        self._metrics.ended.labels(self._substation, end.how).inc()
+        self._metrics.energy.labels(self._substation).inc(end.delivered_wh)
+
+    def refused(self, reason: str) -> None:
+        self._metrics.refused.labels(self._substation, reason).inc()
+
+    def heartbeat(self, outcome: str) -> None:
+        self._metrics.heartbeats.labels(self._substation, outcome).inc()

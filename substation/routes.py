@@ -1,0 +1,77 @@
+"""The substation over HTTP. Powers in W, energies in Wh."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from grid.bodies import answer, check, read_one_or_many
+from grid.problems import Problem
+from substation.heartbeat import Heartbeats, Identity
+from substation.meters import Meters
+from substation.schemas import ChargeOrder, WhichAttempt
+from substation.station import Order, Station, Verdict
+
+
+def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, meters: Meters) -> Blueprint:
+    routes = Blueprint("substation", __name__)
+
+    @routes.post("/charge")
+    def charge() -> Response:
+        items, many = read_one_or_many()
+        orders = [check(ChargeOrder, item, f"{i}" if many else "") for i, item in enumerate(items)]
+        verdicts = iter(station.charge(_order(order) for order in orders if _is_for_us(order)))
+        bodies = [_verdict(order, next(verdicts)) if _is_for_us(order) else _wrong_epoch(order) for order in orders]
+        return answer(bodies, many)
+
+    @routes.delete("/charge/<session_id>")
+    def cancel(session_id: str) -> Response:
+        attempt = check(WhichAttempt, request.args.to_dict()).attempt
+        if not station.cancel(session_id, attempt):
+            raise Problem("unknown-session", f"{session_id} does not charge here")
+        return jsonify(session_id=session_id, state="cancelled")
+
+    @routes.get("/status")
+    def status() -> Response:
+        snapshot = station.snapshot()
+        return jsonify(
+            substation=identity.substation,
+            epoch=heartbeats.epoch,
+            capacity_watts=identity.capacity,
+            limit_watts=identity.limit,
+            drawn_watts=snapshot.drawn,
+            peak_watts=snapshot.peak,
+            overload_seconds=snapshot.overload_s,
+            time_scale=station.time_scale,
+            sessions=[
+                {
+                    "session_id": charging.order.session,
+                    "attempt": charging.order.attempt,
+                    "vehicle_id": charging.order.vehicle,
+                    "watts": charging.order.watts,
+                    "energy_wh": charging.order.energy_wh,
+                    "delivered_wh": charging.delivered_wh(snapshot.now),
+                }
+                for charging in snapshot.charging
+            ],
+        )
+
+    def _is_for_us(order: ChargeOrder) -> bool:
+        return order.substation == identity.substation and order.epoch == heartbeats.epoch
+
+    def _verdict(order: ChargeOrder, verdict: Verdict) -> dict[str, Any]:
+        if verdict in (Verdict.CHARGING, Verdict.FINISHED):
+            return {"status": 201, "session_id": order.session_id, "state": verdict}
+        meters.refused(verdict)
+        detail = f"{order.watts} W do not fit" if verdict is Verdict.NO_ROOM else f"attempt {order.attempt} is over"
+        return Problem(verdict, detail, session_id=order.session_id).body()
+
+    def _wrong_epoch(order: ChargeOrder) -> dict[str, Any]:
+        meters.refused("wrong-epoch")
+        detail = f"this is {identity.substation}, epoch {heartbeats.epoch}; not {order.substation}, epoch {order.epoch}"
+        return Problem("wrong-epoch", detail, session_id=order.session_id).body()
+
+    return routes
+
+
+def _order(order: ChargeOrder) -> Order:
+    return Order(order.session_id, order.attempt, order.vehicle_id, order.watts, order.energy_wh)

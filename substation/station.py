@@ -1,0 +1,247 @@
+"""The simulated feeder: which cars charge, what they draw, when each is done. The only place that knows a battery."""
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+MEMORY_S = 600.0
+"""How long an ended or refused attempt is remembered, so that a late POST cannot start it again."""
+
+
+class Verdict(StrEnum):
+    """What a station says to an order."""
+
+    CHARGING = "charging"
+    FINISHED = "finished"
+    NO_ROOM = "no-room"
+    CANCELLED_BEFORE = "cancelled-before"
+
+
+_AGAIN = {"finished": Verdict.FINISHED, "refused": Verdict.NO_ROOM}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One car to charge: W and Wh. A higher attempt of the same session replaces a lower one."""
+
+    session: str
+    attempt: int
+    vehicle: str
+    watts: int
+    energy_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charging:
+    """A car that draws `order.watts` from `started` until its energy is delivered at `ends` (the clock's seconds)."""
+
+    order: Order
+    started: float
+    ends: float
+
+    def delivered_wh(self, now: float) -> int:
+        if now >= self.ends:
+            return self.order.energy_wh
+        return int(self.order.energy_wh * (now - self.started) / (self.ends - self.started))
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended here: finished, cancelled, or refused (it never ran)."""
+
+    session: str
+    attempt: int
+    how: str
+    delivered_wh: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A consistent view, taken under the lock. `unreported` are the ends the ledger has not acknowledged.
+
+    W and s; `started`, `peak` and `overload_s` count from the station's own start.
+    """
+
+    charging: list[Charging]
+    unreported: list[End]
+    started: int
+    drawn: int
+    peak: int
+    overload_s: float
+    now: float
+
+
+class Station:
+    """Charges cars up to `limit` watts. Safe to share between threads; every method is O(log S) or O(S).
+
+    `on_change` is called, outside the lock, after a session ended or was refused: the ledger should hear of it.
+    `on_end` is called with each end, for counting.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        time_scale: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[], None] = lambda: None,
+        on_end: Callable[[End], None] = lambda end: None,
+    ) -> None:
+        self.limit = limit
+        self.time_scale = time_scale
+        self.on_change = on_change
+        self.on_end = on_end
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._charging: dict[str, Charging] = {}
+        self._ends: list[tuple[float, str, int]] = []
+        self._memory: dict[str, End] = {}
+        self._unreported: dict[tuple[str, int], End] = {}
+        self._started = 0
+        self._drawn = 0
+        self._peak = 0
+        self._overload_s = 0.0
+        self._overload_since: float | None = None
+
+    def charge(self, orders: Iterable[Order]) -> list[Verdict]:
+        """Start each car if it fits. The same order again gets the same answer."""
+        changed = False
+        verdicts = []
+        with self._lock:
+            now = self._clock()
+            changed |= self._finish_due(now)
+            for order in orders:
+                verdict = self._charge_one(order, now)
+                verdicts.append(verdict)
+                changed |= verdict is Verdict.NO_ROOM
+            self._lock.notify()
+        if changed:
+            self.on_change()
+        return verdicts
+
+    def cancel(self, session: str, attempt: int | None = None) -> bool:
+        """Stop an attempt (the one that runs, if None) and never start it later. False if it did not run here.
+
+        An attempt is acknowledged to the ledger also if it never ran here: that it never will is the answer.
+        """
+        with self._lock:
+            now = self._clock()
+            self._finish_due(now)
+            running = self._charging.get(session)
+            if running is not None and attempt in (None, running.order.attempt):
+                self._end(running, "cancelled", now)
+                stopped = True
+            else:
+                stopped = False
+                if attempt is not None:
+                    self._acknowledge(session, attempt, now)
+        self.on_change()
+        return stopped
+
+    def finish_due(self) -> None:
+        """End every car that has its energy."""
+        with self._lock:
+            changed = self._finish_due(self._clock())
+        if changed:
+            self.on_change()
+
+    def wait_for_end(self, timeout_s: float) -> None:
+        """Sleep until the next car should be done, one was started, or `timeout_s` has passed."""
+        with self._lock:
+            until = self._ends[0][0] - self._clock() if self._ends else timeout_s
+            if until > 0:
+                self._lock.wait(min(until, timeout_s))
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            return Snapshot(
+                charging=list(self._charging.values()),
+                unreported=list(self._unreported.values()),
+                started=self._started,
+                drawn=self._drawn,
+                peak=self._peak,
+                overload_s=self._overload(now),
+                now=now,
+            )
+
+    def find(self, session: str) -> Charging | End | None:
+        """A car that charges here or did so lately."""
+        with self._lock:
+            return self._charging.get(session) or self._memory.get(session)
+
+    def reported(self, ends: Iterable[End]) -> None:
+        """The ledger has taken these in."""
+        with self._lock:
+            for end in ends:
+                self._unreported.pop((end.session, end.attempt), None)
+
+    def _charge_one(self, order: Order, now: float) -> Verdict:
+        running = self._charging.get(order.session)
+        if running is not None:
+            if order.attempt == running.order.attempt:
+                return Verdict.CHARGING
+            if order.attempt < running.order.attempt:
+                return Verdict.CANCELLED_BEFORE
+            self._end(running, "cancelled", now)
+        before = self._memory.get(order.session)
+        if before is not None and order.attempt <= before.attempt:
+            same = order.attempt == before.attempt
+            return _AGAIN.get(before.how, Verdict.CANCELLED_BEFORE) if same else Verdict.CANCELLED_BEFORE
+        if self._drawn + order.watts > self.limit:
+            self._memory[order.session] = End(order.session, order.attempt, "refused", 0, now)
+            return Verdict.NO_ROOM
+        seconds = order.energy_wh / order.watts * 3600 / self.time_scale
+        self._charging[order.session] = Charging(order, now, now + seconds)
+        heapq.heappush(self._ends, (now + seconds, order.session, order.attempt))
+        self._started += 1
+        self._draw(order.watts, now)
+        return Verdict.CHARGING
+
+    def _finish_due(self, now: float) -> bool:
+        changed = False
+        while self._ends and self._ends[0][0] <= now:
+            _, session, attempt = heapq.heappop(self._ends)
+            running = self._charging.get(session)
+            if running is not None and running.order.attempt == attempt:
+                self._end(running, "finished", running.ends)
+                changed = True
+        return changed
+
+    def _end(self, running: Charging, how: str, now: float) -> None:
+        order = running.order
+        del self._charging[order.session]
+        self._draw(-order.watts, now)
+        end = End(order.session, order.attempt, how, running.delivered_wh(now), now)
+        self._memory[order.session] = end
+        self._unreported[order.session, order.attempt] = end
+        self.on_end(end)
+
+    def _acknowledge(self, session: str, attempt: int, now: float) -> None:
+        before = self._memory.get(session)
+        if before is not None and before.attempt == attempt and before.how != "refused":
+            end = before
+        else:
+            end = End(session, attempt, "cancelled", 0, now)
+        self._unreported[session, attempt] = end
+        if before is None or before.attempt <= attempt:
+            self._memory[session] = end
+
+    def _draw(self, watts: int, now: float) -> None:
+        self._overload_s = self._overload(now)
+        self._drawn += watts
+        self._peak = max(self._peak, self._drawn)
+        self._overload_since = now if self._drawn > self.limit else None
+
+    def _overload(self, now: float) -> float:
+        return self._overload_s + (0.0 if self._overload_since is None else now - self._overload_since)
+
+    def _forget(self, now: float) -> None:
+        old = [session for session, end in self._memory.items() if now - end.at > MEMORY_S]
+        for session in old:
+            del self._memory[session]
