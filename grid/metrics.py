@@ -20,8 +20,6 @@ from prometheus_client import (
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-_LIVE = "livemostrecent"
-
 
 class ServiceMetrics:
     """What every service counts of its own HTTP."""
@@ -80,7 +78,7 @@ substation_metrics = cache(SubstationMetrics)
 
 
 def _gauge(name: str, meaning: str) -> Gauge:
-    return Gauge(name, meaning, ["substation"], multiprocess_mode=_LIVE)
+    return Gauge(name, meaning, ["substation"], multiprocess_mode="livemostrecent")
 
 
 def render() -> bytes:

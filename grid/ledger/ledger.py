@@ -181,8 +181,8 @@ class Ledger:
         try:
             pipe = self._redis.pipeline(transaction=False)
             for command in commands:
-                pipe.execute_command(*command)
-            return cast(list[Any], pipe.execute())
+                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+            return pipe.execute()
         except RedisError as error:
             raise LedgerUnavailable(str(error)) from error
 

@@ -1,0 +1,50 @@
+# Everything this project does. Needs Python 3.11+ and make; the rest is set up by the first target that needs it.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+.DEFAULT_GOAL := help
+.PHONY: help demo up test test-compose lint format lock clean
+
+help:  ## what you can type
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/ready  ## start a grid, rush it with more cars than it can carry, and judge it
+	@$(RUN) loadtest.demo
+
+up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
+	@$(RUN) grid.local
+
+test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one is installed
+	@$(RUN) pytest
+
+test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
+	@$(RUN) pytest tests/compose
+
+lint: $(VENV)/ready  ## ruff and mypy --strict
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+format: $(VENV)/ready  ## let ruff put the code in order
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+GROUPS := api balancer substation dev
+lock: $(VENV)/ready  ## compile requirements/*.txt from pyproject.toml
+	@for group in $(GROUPS); do \
+	  $(RUN) uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	    --extra $$group --output-file requirements/$$group.txt pyproject.toml || exit 1; \
+	  echo "requirements/$$group.txt"; \
+	done
+
+clean:  ## remove what was set up and built
+	rm -rf $(VENV) build
+
+$(VENV)/ready: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "This needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv --clear $(VENV) \
+	  || { echo "No venv module: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
