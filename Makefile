@@ -1,5 +1,6 @@
 # Everything this project does. Needs Python 3.11+ and make; the rest is set up by the first target that needs it.
 PYTHON ?= python3
+PORT ?= 8080
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ demo: $(VENV)/ready  ## start a grid, rush it with more cars than it can carry, 
 	@$(RUN) loadtest.demo
 
 up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
-	@$(RUN) grid.local
+	@$(RUN) grid.local $(PORT)
 
 test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one is installed
 	@$(RUN) pytest

@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from http import HTTPMethod
 
 from flask import Flask, Response, g, request
 
@@ -20,6 +21,7 @@ _QUIET = {"health", "ready", "metrics"}
 
 def init_app(app: Flask, name: str, settings: Settings, checks: dict[str, Check]) -> None:
     """Give `app` everything that each service has. `checks` are its dependencies, for /ready."""
+    app.url_map.merge_slashes = False  # an odd path is an unknown one, not a redirect
     logs.configure(name, settings.log_level)
     bodies.init_app(app, max_body_bytes=settings.max_body_bytes, max_batch=settings.max_batch)
     problems.init_app(app)
@@ -39,7 +41,8 @@ def init_app(app: Flask, name: str, settings: Settings, checks: dict[str, Check]
         response.headers[REQUEST_ID] = g.request_id
         endpoint = (request.endpoint or "unknown").rpartition(".")[2]
         took = time.perf_counter() - g.started
-        counted.requests.labels(name, endpoint, request.method, response.status_code).inc()
+        method = request.method if request.method in HTTPMethod.__members__ else "other"
+        counted.requests.labels(name, endpoint, method, response.status_code).inc()
         counted.latency.labels(name, endpoint).observe(took)
         if endpoint not in _QUIET:
             log.info(

@@ -25,5 +25,5 @@ def is_valid(session_id: str) -> bool:
 
 
 def zone_of(session_id: str) -> str:
-    """The zone an id begins with."""
-    return session_id.rpartition("-")[0]
+    """The zone an id begins with, or '' if it is no session id."""
+    return session_id.rpartition("-")[0] if is_valid(session_id) else ""

@@ -3,6 +3,7 @@
 A setting's variable is its name in capitals (`RETENTION_MS`); `.env.example` lists them all.
 """
 
+import os
 from functools import cache
 from typing import Annotated
 
@@ -89,3 +90,13 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()]
         raise SystemExit("\n".join(["Wrong settings:", *lines, "See .env.example for all of them."])) from None
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a child process gets, before its own variables."""
+    return dict(os.environ)
+
+
+def redis_url_if_given() -> str | None:
+    """REDIS_URL if somebody set it; the default would be a guess where none is known to run."""
+    return os.environ.get("REDIS_URL") or None

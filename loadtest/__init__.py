@@ -1,0 +1,1 @@
+"""Locust drivers that rush the grid, and the demo that judges it."""

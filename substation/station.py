@@ -159,8 +159,9 @@ class Station:
     def snapshot(self) -> Snapshot:
         with self._lock:
             now = self._clock()
+            changed = self._finish_due(now)
             self._forget(now)
-            return Snapshot(
+            snapshot = Snapshot(
                 charging=list(self._charging.values()),
                 unreported=list(self._unreported.values()),
                 started=self._started,
@@ -169,6 +170,9 @@ class Station:
                 overload_s=self._overload(now),
                 now=now,
             )
+        if changed:
+            self.on_change()
+        return snapshot
 
     def find(self, session: str) -> Charging | End | None:
         """A car that charges here or did so lately."""
@@ -183,18 +187,18 @@ class Station:
 
     def _charge_one(self, order: Order, now: float) -> Verdict:
         running = self._charging.get(order.session)
-        if running is not None:
-            if order.attempt == running.order.attempt:
-                return Verdict.CHARGING
-            if order.attempt < running.order.attempt:
-                return Verdict.CANCELLED_BEFORE
-            self._end(running, "cancelled", now)
+        if running is not None and order.attempt == running.order.attempt:
+            return Verdict.CHARGING
         before = self._memory.get(order.session)
         if before is not None and order.attempt <= before.attempt:
             same = order.attempt == before.attempt
             return _AGAIN.get(before.how, Verdict.CANCELLED_BEFORE) if same else Verdict.CANCELLED_BEFORE
+        if running is not None:
+            if order.attempt < running.order.attempt:
+                return Verdict.CANCELLED_BEFORE
+            self._end(running, "cancelled", now)
         if self._drawn + order.watts > self.limit:
-            self._memory[order.session] = End(order.session, order.attempt, "refused", 0, now)
+            self._remember(End(order.session, order.attempt, "refused", 0, now))
             return Verdict.NO_ROOM
         seconds = order.energy_wh / order.watts * 3600 / self.time_scale
         self._charging[order.session] = Charging(order, now, now + seconds)
@@ -218,7 +222,7 @@ class Station:
         del self._charging[order.session]
         self._draw(-order.watts, now)
         end = End(order.session, order.attempt, how, running.delivered_wh(now), now)
-        self._memory[order.session] = end
+        self._remember(end)
         self._unreported[order.session, order.attempt] = end
         self.on_end(end)
 
@@ -229,8 +233,13 @@ class Station:
         else:
             end = End(session, attempt, "cancelled", 0, now)
         self._unreported[session, attempt] = end
-        if before is None or before.attempt <= attempt:
-            self._memory[session] = end
+        self._remember(end)
+
+    def _remember(self, end: End) -> None:
+        # A lower attempt may outlive a higher one that was cancelled before it came: the higher one counts.
+        before = self._memory.get(end.session)
+        if before is None or before.attempt <= end.attempt:
+            self._memory[end.session] = end
 
     def _draw(self, watts: int, now: float) -> None:
         self._overload_s = self._overload(now)

@@ -118,7 +118,7 @@ end
 local function end_session(item)
   local session, attempt, reason, delivered = item[1], item[2], item[3], item[4]
   local field, record = session, read(SESSIONS, session)
-  if not (record and record.substation == id and record.attempt == attempt) then
+  if not (record and record.substation == id and record.attempt == attempt and HOLDS_WATTS[record.state]) then
     field = superseded_field(session, attempt, id)
     record = read(SESSIONS, field)
   end

@@ -1,0 +1,258 @@
+"""The whole grid on this machine, without containers: real gunicorn processes and a Redis, on loopback only.
+
+`python -m grid.local` runs it until Ctrl-C; tests and the demo use `LocalGrid` as a context manager.
+"""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from grid.health import probe
+from grid.settings import inherited_environment, redis_url_if_given
+
+LOGS = Path("build/local")
+CAPACITIES_KW = (100, 150, 250)
+BALANCERS = 3
+API_PORT = 8080
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 12.0
+
+
+class LocalGridError(Exception):
+    """The grid could not be started; the message says what to do."""
+
+
+@dataclass
+class Service:
+    """One process of the grid and where it listens."""
+
+    name: str
+    url: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            # A session of its own, so that Ctrl-C reaches only us and we stop everything in order.
+            self.process = subprocess.Popen(
+                self.command,
+                env=inherited_environment() | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, f"{self.name} was not started"
+        return self.process.pid
+
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(with_signal)
+
+    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Until it has ended; by force after `timeout_s`."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class LocalGrid:
+    """Starts Redis, substations, balancers and the api, in that order; stops them in the other.
+
+    `api_port` 0 takes a free one. `settings` are variables of grid.settings for every service.
+    Redis is the one at REDIS_URL, else a redis-server found on PATH, else fakeredis.
+    """
+
+    capacities_kw: Sequence[float] = CAPACITIES_KW
+    balancer_count: int = BALANCERS
+    api_port: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    logs: Path = LOGS
+    redis_url: str | None = None
+
+    def __post_init__(self) -> None:
+        self.redis: Service | None = None
+        self.redis_kind = "REDIS_URL"
+        self.substations: list[Service] = []
+        self.balancers: list[Service] = []
+        self.api: Service
+
+    @property
+    def url(self) -> str:
+        return self.api.url
+
+    @property
+    def services(self) -> list[Service]:
+        redis = [self.redis] if self.redis else []
+        return [*redis, *self.substations, *self.balancers, self.api]
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for old in self.logs.glob("*.log"):
+            old.unlink()
+        self._data = tempfile.mkdtemp(prefix="grid-redis-")
+        self._describe()
+        try:
+            if self.redis:
+                self.redis.start()
+                self._until(self.redis, lambda: _accepts(_port(self.redis_url or "")))
+            for service in self.services[1 if self.redis else 0 :]:
+                service.start()
+            for service in [*self.substations, *self.balancers, self.api]:
+                self._until(service, partial(probe, f"{service.url}/ready"))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process, the callers before those they call."""
+        for group in ([self.api], self.balancers, self.substations, [self.redis] if self.redis else []):
+            for service in group:
+                service.stop()
+            for service in group:
+                service.wait()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def _describe(self) -> None:
+        if self.api_port and _accepts(self.api_port):
+            raise LocalGridError(
+                f"Port {self.api_port} is in use. Stop what uses it, or choose another: make up PORT=8081"
+            )
+        if self.redis_url is None:
+            self.redis_url = redis_url_if_given()
+        if self.redis_url is None:
+            self._describe_redis()
+        for number, capacity_kw in enumerate(self.capacities_kw, start=1):
+            self.substations.append(self._service(f"substation-{number}", "substation", CAPACITY_KW=str(capacity_kw)))
+        for number in range(1, self.balancer_count + 1):
+            self.balancers.append(self._service(f"balancer-{number}", "balancer"))
+        urls = ",".join(service.url for service in self.balancers)
+        self.api = self._service("api", "api", port=self.api_port, BALANCER_URLS=urls)
+
+    def _describe_redis(self) -> None:
+        port = free_port()
+        self.redis_url = f"redis://127.0.0.1:{port}/0"
+        server = shutil.which("redis-server")
+        if server:
+            self.redis_kind = "redis-server"
+            command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", self._data, "--save", ""]
+            command += ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        else:
+            self.redis_kind = "fakeredis"
+            command = [sys.executable, "-m", "grid.fake_redis", str(port)]
+        self.redis = Service("redis", f"127.0.0.1:{port}", command, {}, self.logs / "redis.log")
+
+    def _service(self, name: str, package: str, port: int = 0, **variables: str) -> Service:
+        port = port or free_port()
+        url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", f"{package}.app:create_app()"]
+        environment = {"BIND": f"127.0.0.1:{port}", "REDIS_URL": self.redis_url or "", **self.settings, **variables}
+        if package == "substation":
+            environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url}
+        return Service(name, url, command, environment, self.logs / f"{name}.log")
+
+    def _until(self, service: Service, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not is_ready():
+            if service.has_ended() or time.monotonic() > deadline:
+                tail = service.log.read_text(errors="replace")[-2000:]
+                raise LocalGridError(f"{service.name} did not start; the end of {service.log}:\n{tail}")
+            time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _port(redis_url: str) -> int:
+    return int(redis_url.rpartition(":")[2].partition("/")[0])
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(0.5)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def describe(grid: LocalGrid) -> str:
+    """Where everything is, and what to try, for a person."""
+    lines = ["", "The grid is up. Ctrl-C stops all of it.", ""]
+    lines += [f"  {'api':<14} {grid.url}   {grid.url}/docs   {grid.url}/grid"]
+    lines += [f"  {service.name:<14} {service.url}" for service in [*grid.balancers, *grid.substations]]
+    lines += [f"  {'redis':<14} {grid.redis_url}  ({grid.redis_kind})"]
+    lines += [f"  {'logs':<14} {grid.logs}/*.log", "", "Try:", ""]
+    lines += [f"  curl -X POST {grid.url}/request-charge -H 'Content-Type: application/json' -d '{EXAMPLE}'"]
+    if grid.redis_kind == "redis-server":
+        lines += [f"  redis-cli -p {_port(grid.redis_url or '')} ZRANGE '{{grid:default}}:load' 0 -1 WITHSCORES"]
+    return "\n".join([*lines, ""])
+
+
+EXAMPLE = '{"vehicle_id": "ev-42", "power_kw": 11, "energy_kwh": 10}'
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM and a closed terminal end this process as Ctrl-C does, so that nothing is left running."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+
+
+def main() -> None:
+    """Run the grid until Ctrl-C, and say so when one of its processes ends."""
+    end_on_signals()
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else API_PORT
+    try:
+        print("Starting 3 substations, 3 balancers and the api ...", flush=True)
+        with LocalGrid(api_port=port) as grid:
+            print(describe(grid), flush=True)
+            ended: set[str] = set()
+            while True:
+                for service in grid.services:
+                    if service.has_ended() and service.name not in ended:
+                        ended.add(service.name)
+                        print(f"{service.name} has ended; see {service.log}", flush=True)
+                time.sleep(0.5)
+    except LocalGridError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\nStopped.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""A small grid made of nothing but heartbeats, on a clock that the test moves."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from redis import Redis
+
+from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Request
+from grid.ledger.keys import key
+
+HOLDS_WATTS = ("reserved", "charging", "unsettled")
+
+
+@dataclass
+class Clock:
+    now: int = 1_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, ms: int) -> None:
+        self.now += ms
+
+
+@dataclass
+class Substation:
+    """Heartbeats by hand: `runs` and `ended` are what the next one says."""
+
+    ledger: Ledger
+    name: str
+    limit: int
+    epoch: int = 0
+    number: int = 0
+    runs: list[Listed] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+
+    def beat(self, state: str = "up", number: int | None = None) -> HeartbeatReply:
+        self.number = self.number + 1 if number is None else number
+        reply = self.ledger.heartbeat(
+            Heartbeat(
+                substation=self.name,
+                url=f"http://{self.name}",
+                epoch=self.epoch,
+                number=self.number,
+                capacity=self.limit,
+                limit=self.limit,
+                state=state,
+                sessions=self.runs,
+                ended=self.ended,
+            )
+        )
+        if reply.outcome == "ok":
+            self.epoch, self.ended = reply.epoch, []
+        return reply
+
+    def starts(self, session: str, watts: int = 11_000, attempt: int = 1, delivered_wh: int = 0) -> None:
+        self.runs.append(Listed(session, attempt, watts, 10_000, delivered_wh, "car"))
+
+    def ends(self, session: str, how: str = "finished", delivered_wh: int = 10_000, attempt: int = 1) -> None:
+        self.runs = [listed for listed in self.runs if listed.session != session]
+        self.ended.append(Ended(session, attempt, how, delivered_wh))
+
+    def restarts(self) -> None:
+        self.epoch, self.number, self.runs, self.ended = 0, 0, [], []
+
+
+@dataclass
+class Zone:
+    redis: Redis
+    ledger: Ledger
+    clock: Clock
+
+    def substation(self, name: str, limit: int) -> Substation:
+        substation = Substation(self.ledger, name, limit)
+        assert substation.beat().outcome == "ok"
+        return substation
+
+    def reserve(self, session: str, watts: int = 11_000, avoid: Sequence[str] = ()) -> Placement:
+        (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000)], avoid)
+        return placement
+
+    def state(self, session: str) -> str:
+        record = self.ledger.session(session)
+        return record.state if record else "unknown"
+
+    def committed(self, name: str) -> int:
+        return int(self.redis.hget(key("default", "committed"), name) or 0)
+
+    def size(self) -> int:
+        return int(self.redis.dbsize())
+
+    def assert_consistent(self) -> None:
+        """Committed is the sum of the records that hold watts, and both indexes say the same."""
+        held: Counter[str] = Counter()
+        members = set()
+        for name, text in self._hash("sessions").items():
+            record = json.loads(text)
+            if record["state"] in HOLDS_WATTS:
+                held[record["substation"]] += record["watts"]
+                members.add(f"{record['substation']}|{name}")
+        committed = {name: int(watts) for name, watts in self._hash("committed").items() if int(watts)}
+        assert committed == dict(held)
+        assert set(self._scores("by_substation")) == members
+        limits = {name: int(watts) for name, watts in self._hash("limit").items()}
+        up = {name for name, text in self._hash("substations").items() if json.loads(text)["state"] == "up"}
+        assert self._scores("headroom") == {name: limits[name] - held[name] for name in up}
+        assert self._scores("load") == {name: held[name] / limits[name] for name in up}
+
+    def _hash(self, name: str) -> dict[str, str]:
+        return cast(dict[str, str], self.redis.hgetall(key("default", name)))
+
+    def _scores(self, name: str) -> dict[str, float]:
+        pairs = cast(list[tuple[str, float]], self.redis.zrange(key("default", name), 0, -1, withscores=True))
+        return dict(pairs)
+
+
+@pytest.fixture
+def zone(redis: Redis) -> Iterator[Zone]:
+    """An empty zone; when the test is done, its ledger must still add up."""
+    clock = Clock()
+    zone = Zone(redis, Ledger(redis, "default", clock=clock), clock)
+    yield zone
+    zone.assert_consistent()
