@@ -4,7 +4,7 @@ PORT ?= 8080
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-compose lint format lock clean
+.PHONY: help demo up test test-compose bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one 
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
 	@$(RUN) pytest tests/compose
+
+bench: $(VENV)/ready  ## what a decision costs at 10, 1,000 and 100,000 substations (needs redis-server)
+	@$(RUN) loadtest.ledger_cost
 
 lint: $(VENV)/ready  ## ruff and mypy --strict
 	@$(RUN) ruff check .

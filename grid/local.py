@@ -118,11 +118,11 @@ class LocalGrid:
         try:
             if self.redis:
                 self.redis.start()
-                self._until(self.redis, lambda: _accepts(_port(self.redis_url or "")))
+                wait_until(self.redis, lambda: accepts(_port(self.redis_url or "")))
             for service in self.services[1 if self.redis else 0 :]:
                 service.start()
             for service in [*self.substations, *self.balancers, self.api]:
-                self._until(service, partial(probe, f"{service.url}/ready"))
+                wait_until(service, partial(probe, f"{service.url}/ready"))
         except BaseException:
             self.stop()
             raise
@@ -142,8 +142,16 @@ class LocalGrid:
                 service.wait()
         shutil.rmtree(self._data, ignore_errors=True)
 
+    def add_substation(self, capacity_kw: float) -> Service:
+        """Start one more, as `--scale substation=N` would; it registers itself."""
+        service = self._substation(len(self.substations) + 1, capacity_kw)
+        self.substations.append(service)
+        service.start()
+        wait_until(service, partial(probe, f"{service.url}/ready"))
+        return service
+
     def _describe(self) -> None:
-        if self.api_port and _accepts(self.api_port):
+        if self.api_port and accepts(self.api_port):
             raise LocalGridError(
                 f"Port {self.api_port} is in use. Stop what uses it, or choose another: make up PORT=8081"
             )
@@ -152,7 +160,7 @@ class LocalGrid:
         if self.redis_url is None:
             self._describe_redis()
         for number, capacity_kw in enumerate(self.capacities_kw, start=1):
-            self.substations.append(self._service(f"substation-{number}", "substation", CAPACITY_KW=str(capacity_kw)))
+            self.substations.append(self._substation(number, capacity_kw))
         for number in range(1, self.balancer_count + 1):
             self.balancers.append(self._service(f"balancer-{number}", "balancer"))
         urls = ",".join(service.url for service in self.balancers)
@@ -164,12 +172,14 @@ class LocalGrid:
         server = shutil.which("redis-server")
         if server:
             self.redis_kind = "redis-server"
-            command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", self._data, "--save", ""]
-            command += ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+            command = redis_command(server, port, Path(self._data))
         else:
             self.redis_kind = "fakeredis"
             command = [sys.executable, "-m", "grid.fake_redis", str(port)]
         self.redis = Service("redis", f"127.0.0.1:{port}", command, {}, self.logs / "redis.log")
+
+    def _substation(self, number: int, capacity_kw: float) -> Service:
+        return self._service(f"substation-{number}", "substation", CAPACITY_KW=str(capacity_kw))
 
     def _service(self, name: str, package: str, port: int = 0, **variables: str) -> Service:
         port = port or free_port()
@@ -180,13 +190,21 @@ class LocalGrid:
             environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url}
         return Service(name, url, command, environment, self.logs / f"{name}.log")
 
-    def _until(self, service: Service, is_ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not is_ready():
-            if service.has_ended() or time.monotonic() > deadline:
-                tail = service.log.read_text(errors="replace")[-2000:]
-                raise LocalGridError(f"{service.name} did not start; the end of {service.log}:\n{tail}")
-            time.sleep(0.05)
+
+def wait_until(service: Service, is_ready: Callable[[], bool]) -> None:
+    """Raises LocalGridError with the end of the service's log if it ends, or is not ready in time."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not is_ready():
+        if service.has_ended() or time.monotonic() > deadline:
+            tail = service.log.read_text(errors="replace")[-2000:]
+            raise LocalGridError(f"{service.name} did not start; the end of {service.log}:\n{tail}")
+        time.sleep(0.05)
+
+
+def redis_command(server: str, port: int, folder: Path) -> list[str]:
+    """redis-server as the grid needs it: on loopback, every write in the AOF, nothing evicted."""
+    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    return [*command, "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
 
 
 def free_port() -> int:
@@ -201,7 +219,8 @@ def _port(redis_url: str) -> int:
     return int(redis_url.rpartition(":")[2].partition("/")[0])
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether something listens on this port of loopback."""
     with socket.socket() as client:
         client.settimeout(0.5)
         return client.connect_ex(("127.0.0.1", port)) == 0

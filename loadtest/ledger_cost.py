@@ -1,0 +1,96 @@
+"""What one reserve costs, at 10, 1,000 and 100,000 substations, on a real redis-server.
+
+Server time is Redis' own account of the script (INFO commandstats), client time is the wall clock around the
+call. Each figure is the median of the rounds, with the range in brackets. `python -m loadtest.ledger_cost`
+"""
+
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+
+from redis import Redis
+from rich.console import Console
+from rich.progress import track
+
+from grid.ledger import Heartbeat, Ledger, Request, connect
+from grid.local import Service, accepts, free_port, redis_command, wait_until
+
+SUBSTATIONS = (10, 1_000, 100_000)
+BATCHES = (1, 100)
+ROUNDS = 9
+CALLS_PER_ROUND = {1: 300, 100: 10}
+LIMIT = 500_000_000  # room for every request of the run: what is measured is placing, not refusing
+SIZES = (3_700, 7_400, 11_000, 22_000, 50_000, 150_000)
+
+ids = count()
+
+
+def main() -> None:
+    """Print the table."""
+    server = shutil.which("redis-server")
+    if server is None:
+        sys.exit("This measures a real Redis: apt install redis-server")
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        service = Service("redis", "", redis_command(server, port, Path(folder)), {}, Path(folder) / "redis.log")
+        service.start()
+        try:
+            wait_until(service, lambda: accepts(port))
+            with connect(f"redis://127.0.0.1:{port}/0", timeout_ms=10_000, connections=2) as redis:
+                _describe(redis, console)
+                for substations in SUBSTATIONS:
+                    _measure(redis, substations, console)
+        finally:
+            service.stop()
+            service.wait()
+
+
+def _describe(redis: Redis, console: Console) -> None:
+    version = redis.info("server")["redis_version"]
+    console.print(f"redis-server {version} (AOF on), Python {platform.python_version()}, {os.cpu_count()} cores")
+    console.print(f"{ROUNDS} rounds; µs per request: median (min to max)\n")
+    console.print(f"{'substations':>11} {'batch':>6}   {'server µs':<26} client µs")
+
+
+def _measure(redis: Redis, substations: int, console: Console) -> None:
+    redis.flushall()
+    ledger = Ledger(redis, "default", heartbeat_ttl_ms=3_600_000)
+    names = track(range(substations), "heartbeats", console=console, transient=True, disable=substations < 10_000)
+    for number in names:
+        ledger.heartbeat(Heartbeat(f"substation-{number}", "http://x", 0, 1, LIMIT, LIMIT))
+    for batch in BATCHES:
+        _round(redis, ledger, batch)  # warm
+        rounds = [_round(redis, ledger, batch) for _ in range(ROUNDS)]
+        server, client = zip(*rounds, strict=True)
+        console.print(f"{substations:>11,} {batch:>6}   {_spread(server):<26} {_spread(client)}", highlight=False)
+
+
+def _round(redis: Redis, ledger: Ledger, batch: int) -> tuple[float, float]:
+    """Server and client µs per request."""
+    calls = CALLS_PER_ROUND[batch]
+    batches = [
+        [Request(f"s{(n := next(ids))}", "ev-1", SIZES[n % len(SIZES)], 10_000) for _ in range(batch)]
+        for _ in range(calls)
+    ]
+    redis.config_resetstat()
+    started = time.perf_counter()
+    for requests in batches:
+        ledger.reserve(requests)
+    client_us = (time.perf_counter() - started) * 1e6
+    server_us = redis.info("commandstats")["cmdstat_evalsha"]["usec"]
+    return server_us / (calls * batch), client_us / (calls * batch)
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+if __name__ == "__main__":
+    main()
