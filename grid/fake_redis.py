@@ -24,7 +24,7 @@ class _Handler(TCPFakeRequestHandler):
             except ResponseError as error:
                 return error
 
-        self.current_client.read_response = answer
+        self.current_client.read_response = answer  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -48,15 +48,15 @@ def _burst(grid: Grid) -> None:
     assert int(refused.headers["Retry-After"]) > 0
 
 
-class TestOneGrid:
-    """What a client sees, on one grid of a single substation with room for ten cars."""
+@pytest.fixture(scope="module")
+def grid(redis_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
+    """One substation with room for ten cars; an hour in a second."""
+    logs = tmp_path_factory.mktemp("logs")
+    with run_grid([TEN_CARS_KW], redis_server_url, logs, TIME_SCALE="3600") as grid:
+        yield grid
 
-    @pytest.fixture(scope="class")
-    def grid(self, redis_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
-        logs = tmp_path_factory.mktemp("logs")
-        with run_grid([TEN_CARS_KW], redis_server_url, logs, TIME_SCALE="3600") as grid:
-            yield grid
 
+class TestWhatAClientSees:
     def test_the_same_key_at_the_same_time_is_one_session(self, grid: Grid) -> None:
         answers = grid.ask_at_once(8, key="k-1")
         assert {answer.status_code for answer in answers} == {201}
