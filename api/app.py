@@ -14,7 +14,9 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     """The app, with its own description at /docs."""
     settings = settings or load_settings()
     client = Client(settings.threads, settings.connect_timeout_ms, settings.route_timeout_ms)
-    balancer = BalancerClient(client, settings.balancer_urls, settings.route_timeout_ms, settings.retry_after_s)
+    balancer = BalancerClient(
+        client, settings.balancer_urls, settings.route_try_ms, settings.route_timeout_ms, settings.retry_after_s
+    )
 
     def balancer_ready() -> str | None:
         try:

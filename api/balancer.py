@@ -2,33 +2,45 @@
 
 import itertools
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from grid.http import Client, NoAnswer, NotSent, Reply
 from grid.problems import Problem
 
+SHUN_S = 5.0
+"""How long a balancer that did not answer is asked only after all others."""
+
 
 class BalancerClient:
-    """Takes turns between `urls`. Gives up after `timeout_ms`."""
+    """Takes turns between `urls`. Gives one of them `try_ms`, and gives up after `timeout_ms`."""
 
-    def __init__(self, client: Client, urls: tuple[str, ...], timeout_ms: int, retry_after_s: int) -> None:
+    def __init__(self, client: Client, urls: tuple[str, ...], try_ms: int, timeout_ms: int, retry_after_s: int) -> None:
         self._client = client
         self._urls = urls
         self._turns = itertools.count()
+        self._shunned: dict[str, float] = {}
+        self._try_ms = try_ms
         self._timeout_s = timeout_ms / 1000
         self._retry_after_s = retry_after_s
 
     def call(self, method: str, path: str, request_id: str, body: Any = None) -> Reply:
         """The first answer that any balancer gives. Raises Problem if none does."""
         deadline = time.monotonic() + self._timeout_s
-        turn = next(self._turns)
-        for step in range(max(2, len(self._urls))):
+        for url in self._in_turn():
             remaining_ms = int((deadline - time.monotonic()) * 1000)
             if remaining_ms <= 0:
                 break
-            url = self._urls[(turn + step) % len(self._urls)]
             try:
-                return self._client.call(method, url + path, request_id, body, remaining_ms)
+                return self._client.call(method, url + path, request_id, body, min(self._try_ms, remaining_ms))
             except (NotSent, NoAnswer):
-                continue
+                self._shunned[url] = time.monotonic() + SHUN_S
         raise Problem("balancer-unavailable", "no balancer answered in time", retry_after_s=self._retry_after_s)
+
+    def _in_turn(self) -> Iterator[str]:
+        """Every balancer, beginning with the next; the shunned last; then all once more."""
+        first = next(self._turns) % len(self._urls)
+        turn = self._urls[first:] + self._urls[:first]
+        now = time.monotonic()
+        trusted = [url for url in turn if self._shunned.get(url, 0.0) <= now]
+        return itertools.chain(trusted, (url for url in turn if url not in trusted), turn)

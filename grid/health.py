@@ -13,11 +13,11 @@ Check = Callable[[], str | None]
 
 
 def init_app(app: "Flask", checks: dict[str, Check]) -> None:
-    @app.get("/health")
+    @app.route("/health")
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/ready")
+    @app.route("/ready")
     def ready() -> tuple[dict[str, Any], int]:
         wrong = {name: check() for name, check in checks.items()}
         is_ready = not any(wrong.values())

@@ -3,6 +3,7 @@
 `python -m grid.local` runs it until Ctrl-C; tests and the demo use `LocalGrid` as a context manager.
 """
 
+import os
 import shutil
 import signal
 import socket
@@ -63,9 +64,14 @@ class Service:
     def has_ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 
-    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self) -> None:
+        """Ask it to finish what it holds and end."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(with_signal)
+            self.process.terminate()
+
+    def send_to_all(self, number: signal.Signals) -> None:
+        """A signal to the process and its workers: SIGKILL as a crash, SIGSTOP as a hang."""
+        os.killpg(self.pid, number)
 
     def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Until it has ended; by force after `timeout_s`."""
@@ -74,7 +80,7 @@ class Service:
         try:
             self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.send_to_all(signal.SIGKILL)
             self.process.wait()
 
 

@@ -91,6 +91,6 @@ def render() -> bytes:
 
 
 def init_app(app: Flask) -> None:
-    @app.get("/metrics")
+    @app.route("/metrics")
     def metrics() -> Response:
         return Response(render(), content_type=CONTENT_TYPE_LATEST)

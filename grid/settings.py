@@ -38,7 +38,8 @@ class Settings(BaseSettings):
 
     # api
     balancer_urls: Addresses = Field(("http://127.0.0.1:5001",), description="balancers or their proxy, by commas")
-    route_timeout_ms: PositiveInt = Field(5_000, description="how long a balancer may take to answer the api")
+    route_try_ms: PositiveInt = Field(2_000, description="how long one balancer may take before the next is asked")
+    route_timeout_ms: PositiveInt = Field(5_000, description="how long all of them together may take")
 
     # balancer
     route_budget_ms: PositiveInt = Field(3_000, description="no further substation is tried after so long")
@@ -68,7 +69,9 @@ class Settings(BaseSettings):
         if self.reserve_ttl_ms <= 2 * self.charge_timeout_ms + self.heartbeat_interval_ms:
             raise ValueError("RESERVE_TTL_MS must outlast two CHARGE_TIMEOUT_MS and one HEARTBEAT_INTERVAL_MS")
         if not self.charge_timeout_ms < self.route_budget_ms < self.route_timeout_ms:
-            raise ValueError("timeouts must shrink along the hops: CHARGE_ < ROUTE_BUDGET_ < ROUTE_TIMEOUT_MS")
+            raise ValueError("timeouts must shrink along the hops: CHARGE_TIMEOUT_ < ROUTE_BUDGET_ < ROUTE_TIMEOUT_MS")
+        if not self.charge_timeout_ms < self.route_try_ms <= self.route_timeout_ms:
+            raise ValueError("ROUTE_TRY_MS must be between CHARGE_TIMEOUT_MS and ROUTE_TIMEOUT_MS")
         if self.heartbeat_ttl_ms <= self.heartbeat_interval_ms:
             raise ValueError("HEARTBEAT_TTL_MS must be above HEARTBEAT_INTERVAL_MS")
         return self
