@@ -29,7 +29,7 @@ _BODY = {
 _IDEMPOTENCY_KEY = {
     "name": KEY_HEADER,
     "in": "header",
-    "description": "Any text. A repeated request with the same key is the same session.",
+    "description": "Any printable ASCII text. A repeated request with the same key is the same session.",
     "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
 }
 
@@ -93,8 +93,8 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
 
 def _idempotency_key() -> str | None:
     key = request.headers.get(KEY_HEADER)
-    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        raise invalid_field(KEY_HEADER, f"must be 1 to {MAX_KEY_LENGTH} printable characters")
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise invalid_field(KEY_HEADER, f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
     return key
 
 

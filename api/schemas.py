@@ -1,5 +1,6 @@
 """What drivers and fleets send and get: kW, kWh, RFC 3339."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,13 @@ from pydantic import (
 EXAMPLE: dict[str, Any] = {"vehicle_id": "ev-42", "power_kw": 11, "energy_kwh": 10}
 
 
+_DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:")
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def _only_text(value: object) -> object:
-    if not isinstance(value, str):
+    # pydantic would also read a number, in quotes or not, as seconds or milliseconds.
+    if not (isinstance(value, str) and _DATE_AND_TIME.match(value)):
         raise ValueError("must be a date and time like 2030-01-31T18:00:00Z")
     return value
 
@@ -45,6 +51,8 @@ class ChargeRequest(BaseModel):
     def _in_the_future(cls, ready_by: datetime | None) -> datetime | None:
         if ready_by is not None and ready_by <= datetime.now(UTC):
             raise ValueError("must be in the future")
+        if ready_by is not None and ready_by >= _LATEST:
+            raise ValueError(f"must be before {_LATEST.year}")
         return ready_by
 
     @field_validator("zone")
