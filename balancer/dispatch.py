@@ -38,7 +38,7 @@ class Result(StrEnum):
     FULL = "full"
     CONFLICT = "conflict"
     UNANSWERED = "unanswered"
-    """The substations with room did not answer."""
+    """The substations with room refused or did not answer, and no other has any."""
     UNAVAILABLE = "unavailable"
     """The ledger did not answer."""
 
@@ -130,6 +130,8 @@ class Dispatcher:
         for i, placement in zip(pending, placements, strict=True):
             if placement.outcome is Outcome.PLACED and placement.state != "charging":
                 groups[placement.url].append((i, placement))
+            elif placement.outcome is Outcome.FULL and avoid:  # there was room, but where it failed
+                decisions[i] = Decision(Result.UNANSWERED)
             else:
                 decisions[i] = Decision(_DECIDED[placement.outcome], placement, placement.state)
 
