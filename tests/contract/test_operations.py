@@ -1,0 +1,408 @@
+"""What those who run the grid rely on: health, readiness, metrics, request ids, and the api's own description."""
+
+import logging
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import TestResponse
+
+from grid.ledger import Ledger, connect
+
+from .conftest import CAR, RETRY_AFTER_S, SETTINGS, ZONES, Grid, SubstationUnderTest, answers, problem_in, unreachable
+
+SERVICES = ("api", "balancer", "substation")
+
+
+@pytest.fixture
+def clients(grid: Grid, one: SubstationUnderTest) -> dict[str, FlaskClient]:
+    return {"api": grid.api, "balancer": grid.balancer, "substation": one.client}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_running_service_is_healthy_and_ready(clients: dict[str, FlaskClient], service: str) -> None:
+    health, ready = (clients[service].get(path) for path in ("/health", "/ready"))
+    assert (health.status_code, health.get_json()) == (200, {"status": "ok"})
+    assert (ready.status_code, (ready.get_json() or {})["ready"]) == (200, True)
+    assert set((ready.get_json() or {})["checks"].values()) == {"ok"}
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield nobody.getsockname()[1]
+
+
+@pytest.fixture
+def mute() -> Iterator[socket.socket]:
+    """Accepts connections, and then says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def without_redis(grid: Grid, port: int, timeout_ms: int = SETTINGS.redis_timeout_ms) -> Iterator[TestResponse]:
+    """The answers to everything that needs the ledger, of a balancer whose Redis is meant to be at `port`."""
+    session = "default-" + "0" * 24
+    order = {"session_id": session, "vehicle_id": "ev-42", "watts": 11_000, "energy_wh": 10_000}
+    with connect(f"redis://127.0.0.1:{port}/0", timeout_ms, 4) as redis:
+        client = grid.new_balancer({zone: Ledger(redis, zone) for zone in ZONES}).test_client()
+        yield client.post("/route", json=order)
+        yield client.get(f"/sessions/{session}")
+        yield client.delete(f"/sessions/{session}")
+        yield client.get("/grid")
+        yield grid.request_charge()
+        yield grid.api.get("/grid")
+
+
+def test_without_redis_everything_is_answered_within_a_second(grid: Grid, closed_port: int) -> None:
+    started = time.monotonic()
+    for response in without_redis(grid, closed_port):
+        assert problem_in(response, 503, "ledger-unavailable")["retry_after_s"] == RETRY_AFTER_S
+        assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+        assert time.monotonic() - started < 1
+        started = time.monotonic()
+
+
+def test_a_redis_that_says_nothing_is_not_waited_for_longer_than_a_second(grid: Grid, mute: socket.socket) -> None:
+    def connections() -> Iterator[socket.socket]:
+        with suppress(BlockingIOError):
+            while True:
+                yield mute.accept()[0]
+
+    for response in without_redis(grid, mute.getsockname()[1], timeout_ms=50):
+        problem_in(response, 503, "ledger-unavailable")
+        tries = 0
+        for connection in connections():
+            connection.close()
+            tries += 1
+        assert tries > 0
+        assert tries * SETTINGS.redis_timeout_ms < 1_000
+
+
+def test_without_redis_nobody_is_ready_but_all_are_healthy(grid: Grid, closed_port: int) -> None:
+    with connect(f"redis://127.0.0.1:{closed_port}/0", SETTINGS.redis_timeout_ms, 4) as redis:
+        client = grid.new_balancer({zone: Ledger(redis, zone) for zone in ZONES}).test_client()
+        for service, name, reason in ((client, "redis", "refused"), (grid.api, "balancer", "not ready")):
+            ready = service.get("/ready")
+            assert ready.status_code == 503
+            body = ready.get_json() or {}
+            assert body["ready"] is False
+            assert reason in body["checks"][name]
+            assert service.get("/health").status_code == 200
+
+
+def test_a_substation_is_not_ready_until_the_ledger_knows_it(
+    grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.heartbeats.answered = False
+    ready = one.client.get("/ready")
+    assert (ready.status_code, (ready.get_json() or {})["checks"]) == (
+        503,
+        {"ledger": "the ledger has not answered the last heartbeat"},
+    )
+    one.beat()
+    assert one.client.get("/ready").status_code == 200
+
+
+def test_without_a_balancer_the_api_says_so(grid: Grid) -> None:
+    grid.network.hosts["balancer"] = unreachable
+    for response in (grid.request_charge(), grid.api.get("/grid"), grid.api.get("/sessions/default-" + "0" * 24)):
+        problem_in(response, 503, "balancer-unavailable")
+        assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+    assert grid.api.get("/ready").status_code == 503
+
+
+def test_the_api_passes_on_what_a_balancer_answers_to_the_whole(grid: Grid) -> None:
+    grid.network.hosts["balancer"] = answers(500)
+    assert grid.api.get("/grid").status_code == 500
+
+
+# Request ids
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("given", ["a", "0af7651916cd43dd8448eb211c80319c", "A-b_c.d", "x" * 128])
+def test_a_request_id_is_accepted(clients: dict[str, FlaskClient], service: str, given: str) -> None:
+    response = clients[service].get("/health", headers={"X-Request-ID": given})
+    assert response.headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", 'a"b', "<script>", "é", "a\tb", "%0a"])
+def test_a_missing_or_malformed_request_id_is_replaced(
+    clients: dict[str, FlaskClient], service: str, given: str | None
+) -> None:
+    headers = {} if given is None else {"X-Request-ID": given}
+    made = {clients[service].get("/health", headers=headers).headers["X-Request-ID"] for _ in range(2)}
+    assert all(re.fullmatch("[0-9a-f]{16}", request_id) for request_id in made)
+    assert len(made) == 2
+
+
+def test_one_request_id_goes_through_every_hop(grid: Grid, one: SubstationUnderTest) -> None:
+    response = grid.api.post("/request-charge", json=CAR, headers={"X-Request-ID": "from-outside"})
+    grid.api.get(response.headers["Location"], headers={"X-Request-ID": "seen"})
+    grid.api.delete(response.headers["Location"], headers={"X-Request-ID": "cancelled"})
+    assert [(call.url.split("/")[2], call.method, call.request_id) for call in grid.network.calls] == [
+        ("balancer", "POST", "from-outside"),
+        ("one", "POST", "from-outside"),
+        ("balancer", "GET", "seen"),
+        ("balancer", "DELETE", "cancelled"),
+        ("one", "DELETE", "cancelled"),
+    ]
+
+
+def test_requests_are_logged_but_not_the_probes(
+    grid: Grid, one: SubstationUnderTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    for path in ("/health", "/ready", "/metrics", "/grid", "/nothing"):
+        grid.balancer.get(path)
+    logged = [record for record in caplog.records if record.name == "grid.request"]
+    assert [record.getMessage() for record in logged] == ["GET /grid 200", "GET /nothing 404"]
+    assert [record.levelno for record in logged] == [logging.INFO] * 2
+
+
+# Metrics
+
+
+def samples(client: FlaskClient) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Every sample of /metrics by its name and the values of its labels, in the order of their names."""
+    response = client.get("/metrics")
+    assert response.content_type.startswith("text/plain; version=")
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def change(client: FlaskClient, ask: Any) -> dict[tuple[str, tuple[str, ...]], float]:
+    """What `ask` changes in the metrics; they are the process's own, and it has run other tests."""
+    before = samples(client)
+    ask()
+    return {
+        name: value - before.get(name, 0) for name, value in samples(client).items() if value != before.get(name, 0)
+    }
+
+
+def test_decisions_are_counted_by_outcome(grid: Grid, one: SubstationUnderTest) -> None:
+    def ask() -> None:
+        for power_kw in (60, 60, 40):
+            grid.request_charge(power_kw=power_kw)
+
+    changed = change(grid.balancer, ask)
+    assert changed["grid_placements_total", ("charging",)] == 2
+    assert changed["grid_placements_total", ("full",)] == 1
+    assert changed["grid_reserve_duration_seconds_count", ()] == 3
+    assert changed["grid_forward_duration_seconds_count", ()] == 2
+    assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "201")] == 2
+    assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "503")] == 1
+    assert changed["grid_http_requests_total", ("route", "POST", "balancer", "207")] == 3
+
+
+def test_placements_that_failed_are_counted_by_answer(grid: Grid) -> None:
+    grid.stub("one", answers(409))
+    grid.stub("two", answers(500))
+    changed = change(grid.balancer, grid.request_charge)
+    assert changed["grid_placement_retries_total", ("no",)] == 1
+    assert changed["grid_placement_retries_total", ("unknown",)] == 1
+    assert changed["grid_placements_total", ("unanswered",)] == 1
+
+
+def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+
+    def a_car_charges_and_another_is_refused() -> None:
+        grid.request_charge(power_kw=30, energy_kwh=10)
+        order = {"session_id": "x", "attempt": 1, "substation": "metered", "epoch": 1, "vehicle_id": "x"}
+        metered.client.post("/charge", json={**order, "watts": 50_000, "energy_wh": 1})
+        metered.beat()
+
+    changed = change(metered.client, a_car_charges_and_another_is_refused)
+    assert changed["grid_substation_drawn_watts", ("metered",)] == 30_000
+    assert changed["grid_substation_peak_watts", ("metered",)] == 30_000
+    assert changed["grid_substation_sessions", ("metered",)] == 1
+    assert changed["grid_substation_sessions_started_total", ("metered",)] == 1
+    assert changed["grid_substation_refusals_total", ("no-room", "metered")] == 1
+    assert changed["grid_substation_heartbeats_total", ("ok", "metered")] == 1
+
+    def the_car_is_done() -> None:
+        grid.clock.advance(3_600)
+        metered.beat()
+
+    changed = change(metered.client, the_car_is_done)
+    assert changed["grid_substation_drawn_watts", ("metered",)] == -30_000
+    assert changed["grid_substation_sessions_ended_total", ("finished", "metered")] == 1
+    assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered",)] == 10_000
+    now = samples(metered.client)
+    assert now["grid_substation_limit_watts", ("metered",)] == 50_000
+    assert now["grid_substation_capacity_watts", ("metered",)] == 50_000
+
+
+def test_callers_cannot_make_new_time_series(clients: dict[str, FlaskClient]) -> None:
+    def ask() -> None:
+        for number in range(20):
+            clients["api"].open(f"/nothing/{number}", method=f"BREW{number}")
+            clients["api"].get(f"/sessions/{number}")
+
+    change(clients["api"], ask)
+    before = set(samples(clients["api"]))
+    ask()
+    assert set(samples(clients["api"])) == before
+    assert not [labels for _, labels in before if any("BREW" in label for label in labels)]
+
+
+EXPECTED = {
+    "api": {"grid_http"},
+    "balancer": {"grid_http", "grid_placements", "grid_placement", "grid_reserve", "grid_forward", "grid_swept"},
+    "substation": {"grid_http", "grid_substation"},
+}
+SHOW_METRICS = """
+from {service}.app import create_app
+from grid.settings import Settings
+app = create_app(Settings(substation_id="one"))
+app.test_client().get("/health")
+print(app.test_client().get("/metrics").text)
+"""
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def metrics_of_a_service(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Its name, and what a process shows that runs nothing else."""
+    service: str = request.param
+    code, root = SHOW_METRICS.format(service=service), request.config.rootpath
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    return service, "\n".join(line for line in shown.stdout.splitlines() if not line.startswith("{"))
+
+
+def test_a_service_shows_its_own_metrics_and_no_others(metrics_of_a_service: tuple[str, str]) -> None:
+    service, text = metrics_of_a_service
+    names = {family.name for family in text_string_to_metric_families(text) if family.name.startswith("grid_")}
+    assert {name for name in names if not name.startswith(tuple(EXPECTED[service]))} == set()
+    assert {prefix for prefix in EXPECTED[service] if any(name.startswith(prefix) for name in names)} == EXPECTED[
+        service
+    ]
+
+
+def test_metrics_follow_the_conventions_of_prometheus(metrics_of_a_service: tuple[str, str]) -> None:
+    _, text = metrics_of_a_service
+    for family in text_string_to_metric_families(text):
+        if not family.name.startswith("grid_"):
+            continue
+        assert family.documentation, family.name
+        assert re.fullmatch("[a-z][a-z_]*", family.name)
+        assert not re.search("_(total|count|sum|bucket|ms|milliseconds|kw|kilowatts|kwh)(_|$)", family.name)
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
+        for sample in family.samples:
+            assert not {"session", "session_id", "vehicle", "vehicle_id", "request_id"} & set(sample.labels)
+
+
+# The api's description of itself
+
+
+@pytest.fixture
+def description(grid: Grid) -> dict[str, Any]:
+    response = grid.api.get("/docs/openapi.json")
+    assert response.status_code == 200
+    return dict(response.get_json() or {})
+
+
+def test_the_api_describes_itself_in_openapi_3_1(description: dict[str, Any]) -> None:
+    assert description["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= set(description["info"])
+    assert {path: set(item) for path, item in description["paths"].items()} == {
+        "/request-charge": {"post"},
+        "/sessions/{session_id}": {"get", "delete"},
+        "/grid": {"get"},
+    }
+    operations = [operation for item in description["paths"].values() for operation in item.values()]
+    assert all(operation["summary"] and operation["responses"] for operation in operations)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+
+
+def test_every_reference_in_the_description_leads_somewhere(description: dict[str, Any]) -> None:
+    def references(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            for name, value in part.items():
+                if name == "$ref":
+                    yield value
+                yield from references(value)
+        elif isinstance(part, list):
+            for value in part:
+                yield from references(value)
+
+    found = set(references(description))
+    assert found
+    for reference in found:
+        target: Any = description
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+        assert target
+
+
+def test_the_description_tells_the_fields_and_their_limits(description: dict[str, Any]) -> None:
+    body = description["paths"]["/request-charge"]["post"]["requestBody"]
+    one, many = body["content"]["application/json"]["schema"]["oneOf"]
+    assert body["required"] is True
+    assert many == {"type": "array", "items": one}
+    assert one["required"] == ["vehicle_id"]
+    assert one["additionalProperties"] is False
+    limits = {
+        name: {word: value for word, value in about.items() if word in ("minimum", "maximum", "maxLength", "enum")}
+        for name, about in one["properties"].items()
+    }
+    assert limits == {
+        "vehicle_id": {"maxLength": 64},
+        "power_kw": {"minimum": 1, "maximum": 1000},
+        "energy_kwh": {"minimum": 0.001, "maximum": 1000},
+        "ready_by": {},
+        "priority": {"enum": ["emergency", "normal", "flexible"]},
+        "zone": {},
+    }
+
+
+def test_the_examples_of_the_description_work(
+    grid: Grid, one: SubstationUnderTest, description: dict[str, Any]
+) -> None:
+    examples = description["paths"]["/request-charge"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    answered = {
+        name: grid.api.post("/request-charge", json=example["value"]).status_code for name, example in examples.items()
+    }
+    assert answered == {"one car": 201, "a fleet": 207}
+
+
+def test_the_description_tells_the_header_and_the_answers(description: dict[str, Any]) -> None:
+    post = description["paths"]["/request-charge"]["post"]
+    (header,) = [parameter for parameter in post["parameters"] if parameter["in"] == "header"]
+    assert (header["name"], header["schema"]["maxLength"]) == ("Idempotency-Key", 255)
+    assert {"201", "207", "422", "503"} <= set(post["responses"])
+    session = description["paths"]["/sessions/{session_id}"]
+    assert all({"200", "404"} <= set(session[method]["responses"]) for method in ("get", "delete"))
+    assert "200" in description["paths"]["/grid"]["get"]["responses"]
+
+
+def test_what_a_session_is_described_as_is_what_is_answered(
+    grid: Grid, one: SubstationUnderTest, description: dict[str, Any]
+) -> None:
+    schemas = description["components"]["schemas"]
+    accepted = grid.request_charge()
+    for answered, described in (
+        (accepted.get_json(), "Accepted"),
+        (grid.api.get(accepted.headers["Location"]).get_json(), "Session"),
+        (grid.api.get("/grid").get_json(), "Grid"),
+        (grid.request_charge(power_kw=1_000).get_json(), "ProblemDetails"),
+    ):
+        properties = schemas[described]["properties"]
+        assert set(answered or {}) <= set(properties)
+        assert set(schemas[described].get("required", [])) <= set(answered or {})
