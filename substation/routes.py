@@ -19,8 +19,17 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
     def charge() -> Response:
         items, many = read_one_or_many()
         orders = [check(ChargeOrder, item, f"{i}" if many else "") for i, item in enumerate(items)]
-        verdicts = iter(station.charge(_order(order) for order in orders if _is_for_us(order)))
-        bodies = [_verdict(order, next(verdicts)) if _is_for_us(order) else _wrong_epoch(order) for order in orders]
+        epoch = heartbeats.epoch  # read once: a heartbeat may change it meanwhile
+        ours = {
+            i: _order(order)
+            for i, order in enumerate(orders)
+            if order.substation == identity.substation and order.epoch == epoch
+        }
+        verdicts = dict(zip(ours, station.charge(ours.values()), strict=True))
+        bodies = [
+            _verdict(order, verdicts[i]) if i in verdicts else _wrong_epoch(order, epoch)
+            for i, order in enumerate(orders)
+        ]
         return answer(bodies, many)
 
     @routes.delete("/charge/<session_id>")
@@ -56,9 +65,6 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
             ],
         )
 
-    def _is_for_us(order: ChargeOrder) -> bool:
-        return order.substation == identity.substation and order.epoch == heartbeats.epoch
-
     def _verdict(order: ChargeOrder, verdict: Verdict) -> dict[str, Any]:
         if verdict in (Verdict.CHARGING, Verdict.FINISHED):
             return {"status": 201, "session_id": order.session_id, "state": verdict}
@@ -66,9 +72,9 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
         detail = f"{order.watts} W do not fit" if verdict is Verdict.NO_ROOM else f"attempt {order.attempt} is over"
         return Problem(verdict, detail, session_id=order.session_id).body()
 
-    def _wrong_epoch(order: ChargeOrder) -> dict[str, Any]:
+    def _wrong_epoch(order: ChargeOrder, epoch: int) -> dict[str, Any]:
         meters.refused("wrong-epoch")
-        detail = f"this is {identity.substation}, epoch {heartbeats.epoch}; not {order.substation}, epoch {order.epoch}"
+        detail = f"this is {identity.substation}, epoch {epoch}; not {order.substation}, epoch {order.epoch}"
         return Problem("wrong-epoch", detail, session_id=order.session_id).body()
 
     return routes

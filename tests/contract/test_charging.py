@@ -1,9 +1,12 @@
 """What drivers and fleets get: a session, its life, its end; the view of the grid."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
+
+from substation.station import Order, Verdict
 
 from .conftest import CAR, RETRY_AFTER_S, Grid, SubstationUnderTest, answers, problem_in, silent
 
@@ -259,6 +262,24 @@ def test_a_substation_refuses_what_is_meant_for_another_or_for_before(
         (201, None),
     ]
     assert one.snapshot().drawn == 60_000
+
+
+@pytest.mark.parametrize("epoch_afterwards", [0, 2])
+def test_a_new_epoch_in_the_middle_of_a_request_mixes_nothing_up(
+    one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch, epoch_afterwards: int
+) -> None:
+    charge = one.station.charge
+
+    def and_a_heartbeat_meanwhile(orders: Iterable[Order]) -> list[Verdict]:
+        verdicts = charge(orders)
+        one.heartbeats.epoch = epoch_afterwards
+        return verdicts
+
+    monkeypatch.setattr(one.station, "charge", and_a_heartbeat_meanwhile)
+    ours, next_ones = charge_order(), charge_order(session_id="default-" + "1" * 24, epoch=2)
+    response = one.client.post("/charge", json=[next_ones, ours])
+    assert [item["status"] for item in body_of(response)] == [409, 201]
+    assert [charging.order.session for charging in one.snapshot().charging] == [ours["session_id"]]
 
 
 def test_a_substation_never_starts_what_was_cancelled_before(one: SubstationUnderTest) -> None:
