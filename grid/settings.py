@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 SubstationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Addresses = Annotated[tuple[str, ...], NoDecode]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
 
 
 class Settings(BaseSettings):
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     retry_after_s: PositiveInt = Field(5, description="Retry-After of a 503, in seconds")
 
     # Ledger
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the ledger is")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(rediss?|unix)://", description="where the ledger is")
     redis_timeout_ms: PositiveInt = Field(400, description="how long Redis may take to connect or to answer")
     reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
     heartbeat_ttl_ms: PositiveInt = Field(3_000, description="a substation silent for so long gets nothing new")
@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
     # api
-    balancer_urls: Addresses = Field(("http://127.0.0.1:5001",), description="balancers or their proxy, by commas")
+    balancer_urls: Annotated[tuple[Url, ...], NoDecode] = Field(
+        ("http://127.0.0.1:5001",), description="balancers or their proxy, by commas"
+    )
     route_try_ms: PositiveInt = Field(2_000, description="how long one balancer may take before the next is asked")
     route_timeout_ms: PositiveInt = Field(5_000, description="how long all of them together may take")
 
@@ -51,7 +53,7 @@ class Settings(BaseSettings):
     # substation
     substation_id: SubstationId | None = Field(None, description="its name; by default the container's")
     zone: Zone = Field("default", description="the zone it serves")
-    advertise_url: str | None = Field(None, description="where balancers reach it; by default http://<hostname>:<port>")
+    advertise_url: Url | None = Field(None, description="where balancers reach it; by default http://<hostname>:<port>")
     capacity_kw: float = Field(250, gt=0, le=1_000_000, description="its rating")
     limit_kw: float | None = Field(None, gt=0, description="overload threshold; by default its capacity")
     heartbeat_interval_ms: PositiveInt = Field(1_000, description="how often it tells the ledger what it carries")
@@ -60,7 +62,12 @@ class Settings(BaseSettings):
     @field_validator("zones", "balancer_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not parts:
+            raise ValueError("must name at least one")
+        return parts
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
