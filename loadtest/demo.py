@@ -17,7 +17,7 @@ from loadtest.verdict import SubstationFigures, Verdict, judge
 
 BUILD = Path("build")
 RUSH_S = 20
-DRIVERS = 75
+DRIVERS = 120
 # One simulated hour in two seconds: a 10 kWh session at 11 kW lasts 1.8 s, so the grid fills and turns over.
 TIME_SCALE = 1800
 SAMPLE_S = 0.25

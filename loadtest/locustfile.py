@@ -5,13 +5,12 @@ locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --headless -u 100 
 
 import json
 import random
-import time
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, constant_throughput, events, task
+from locust import FastHttpUser, poisson, events, task
 from locust.env import Environment
 
 # Power in kW, energy in kWh, share of cars: slow home chargers to motorway fast chargers.
@@ -21,13 +20,9 @@ outcomes: Counter[str] = Counter()
 
 
 class Driver(FastHttpUser):
-    """One car after the other, once a second, however long an answer takes."""
+    """One car after the other, one a second on average: together the drivers ask at random instants, as people do."""
 
-    wait_time = constant_throughput(1)
-
-    def on_start(self) -> None:
-        # Locust starts drivers in groups; without this they would all ask at the same instant of each second.
-        time.sleep(random.random())
+    wait_time = poisson(1)
 
     @task
     def request_charge(self) -> None:
