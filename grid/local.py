@@ -193,7 +193,7 @@ class LocalGrid:
         command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", f"{package}.app:create_app()"]
         environment = {"BIND": f"127.0.0.1:{port}", "REDIS_URL": self.redis_url or "", **self.settings, **variables}
         if package == "substation":
-            environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url}
+            environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url, "WORKERS": "1"}
         return Service(name, url, command, environment, self.logs / f"{name}.log")
 
 

@@ -142,6 +142,15 @@ def _lose_a_balancer_under_load(grid: Grid, fault: signal.Signals) -> None:
     assert all(grid.status(s)["overload_seconds"] == 0 for s in grid.local.substations)
 
 
+def test_without_redis_server_the_grid_runs_on_fakeredis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr("grid.local.shutil.which", lambda name: None)
+    with LocalGrid([50], balancer_count=1, logs=tmp_path) as local:
+        assert local.redis_kind == "fakeredis"
+        with requests.post(f"{local.url}/request-charge", json=CAR, timeout=10) as answer:
+            assert answer.status_code == 201
+
+
 def test_make_up_says_where_everything_is_and_leaves_nothing_running() -> None:
     port = free_port()
     up = subprocess.Popen([sys.executable, "-m", "grid.local", str(port)], stdout=subprocess.PIPE, text=True)

@@ -122,7 +122,7 @@ local function end_session(item)
     field = superseded_field(session, attempt, id)
     record = read(SESSIONS, field)
   end
-  if not record or not HOLDS_WATTS[record.state] then return end
+  if not record then return end
   ended[field] = true
   if not record.superseded then
     call('HSET', DELIVERED, session, record.done + delivered)
