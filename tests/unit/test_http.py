@@ -1,0 +1,192 @@
+"""Calls between the services: whoever calls must know whether it may have had an effect."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from grid.health import probe
+from grid.http import Client, NoAnswer, NotSent, Reply
+
+from .conftest import Handler, Server
+
+CONNECT_MS, READ_MS = 200, 200
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(connections=4, connect_timeout_ms=CONNECT_MS, timeout_ms=READ_MS)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield nobody.getsockname()[1]
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port at which no connection is ever completed: its queue is full."""
+    with ExitStack() as sockets:
+        server = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def test_a_call_brings_method_path_body_and_request_id(client: Client, server: Server) -> None:
+    server.answer = lambda request: request.send_json({"a": [1]}, 201)
+    assert client.call("POST", f"{server.url}/charge?x=1", "abc", {"watts": 1}) == Reply(201, {"a": [1]})
+    (received,) = server.received
+    assert (received.method, received.path, json.loads(received.body)) == ("POST", "/charge?x=1", {"watts": 1})
+    assert (received.headers["X-Request-ID"], received.headers["Content-Type"]) == ("abc", "application/json")
+
+
+def test_a_call_without_a_body_sends_none(client: Client, server: Server) -> None:
+    client.call("GET", f"{server.url}/grid", "abc")
+    (received,) = server.received
+    assert (received.method, received.body) == ("GET", b"")
+    assert "Content-Type" not in received.headers
+
+
+@pytest.mark.parametrize("status", [200, 207, 302, 404, 409, 422, 500, 503])
+def test_any_status_is_an_answer(client: Client, server: Server, status: int) -> None:
+    server.answer = lambda request: request.send_json({"status": status}, status)
+    assert client.call("GET", server.url, "abc") == Reply(status, {"status": status})
+    assert len(server.received) == 1, "nothing is asked twice"
+
+
+def test_calls_share_a_connection(client: Client, server: Server) -> None:
+    for _ in range(5):
+        client.call("GET", server.url, "abc")
+    assert len({received.connection for received in server.received}) == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(client: Client, server: Server) -> None:
+    server.answer = lambda request: request.send_json({}, close=True)
+    for _ in range(3):
+        assert client.call("POST", server.url, "abc", {}).status == 200
+    assert len({received.connection for received in server.received}) == 3
+
+
+def test_a_refused_connection_was_not_sent(client: Client, closed_port: int) -> None:
+    with pytest.raises(NotSent):
+        client.call("POST", f"http://127.0.0.1:{closed_port}/charge", "abc", {})
+
+
+def test_a_connection_that_does_not_open_was_not_sent(client: Client, deaf_port: int) -> None:
+    with pytest.raises(NotSent):
+        client.call("POST", f"http://127.0.0.1:{deaf_port}/charge", "abc", {})
+
+
+def hangs(request: Handler) -> None:
+    request.server.test_is_over.wait(10)
+    request.close_connection = True
+
+
+def hangs_up(request: Handler) -> None:
+    request.close_connection = True
+
+
+def hangs_up_in_the_middle(request: Handler) -> None:
+    request.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+    request.close_connection = True
+
+
+def hangs_in_the_middle(request: Handler) -> None:
+    request.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+    hangs(request)
+
+
+def talks_nonsense(request: Handler) -> None:
+    request.wfile.write(b"220 smtp.example ready\r\n\r\n")
+    request.close_connection = True
+
+
+def answers_html(request: Handler) -> None:
+    request.send(502, b"<html>Bad Gateway</html>")
+
+
+def answers_nothing(request: Handler) -> None:
+    request.send(200, b"")
+
+
+def answers_no_utf8(request: Handler) -> None:
+    request.send(200, b'"\xff"')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        hangs,
+        hangs_up,
+        hangs_up_in_the_middle,
+        hangs_in_the_middle,
+        talks_nonsense,
+        answers_html,
+        answers_nothing,
+        answers_no_utf8,
+    ],
+)
+def test_what_arrived_but_was_not_answered_may_have_had_an_effect(
+    client: Client, server: Server, answer: Callable[[Handler], None]
+) -> None:
+    server.answer = answer
+    with pytest.raises(NoAnswer):
+        client.call("POST", f"{server.url}/charge", "abc", {})
+    assert len(server.received) == 1, "nothing is asked twice"
+
+
+def test_a_call_may_have_less_time_than_others(server: Server) -> None:
+    server.answer = hangs
+    patient = Client(connections=1, connect_timeout_ms=60_000, timeout_ms=60_000)
+    with pytest.raises(NoAnswer):
+        patient.call("GET", server.url, "abc", timeout_ms=20)
+
+
+@pytest.mark.parametrize("url", ["http:///charge", "smtp://one/charge", "http://one:port/"])
+def test_an_address_that_is_none_is_no_answer(client: Client, url: str) -> None:
+    with pytest.raises((NoAnswer, NotSent)):
+        client.call("POST", url, "abc", {})
+
+
+def test_many_threads_share_a_client(client: Client, server: Server) -> None:
+    server.answer = lambda request: request.send_json(request.path)
+    answers: dict[int, Any] = {}
+
+    def ask(number: int) -> None:
+        answers[number] = client.call("GET", f"{server.url}/{number}", "abc", timeout_ms=5_000).body
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f"/{number}" for number in range(20)}
+
+
+# The containers' health check
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, True), (302, False), (404, False), (503, False)])
+def test_a_probe_is_content_with_2xx_only(server: Server, status: int, healthy: bool) -> None:
+    server.answer = lambda request: request.send(status, b"", close=True)
+    assert probe(f"{server.url}/ready") is healthy
+    assert [received.path for received in server.received] == ["/ready"]
+
+
+def test_a_probe_of_nobody_fails(closed_port: int) -> None:
+    assert probe(f"http://127.0.0.1:{closed_port}/health") is False
+
+
+@pytest.mark.parametrize("answer", [hangs, hangs_up, talks_nonsense])
+def test_a_probe_that_is_not_answered_fails(server: Server, answer: Callable[[Handler], None]) -> None:
+    server.answer = answer
+    assert probe(f"{server.url}/health", timeout_s=0.05) is False

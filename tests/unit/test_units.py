@@ -1,0 +1,66 @@
+"""From W, Wh and ms to kW, kWh and RFC 3339."""
+
+import pytest
+
+from api import units
+
+SESSION = {
+    "session_id": "north-" + "0" * 24,
+    "state": "charging",
+    "substation": "one",
+    "vehicle_id": "ev-42",
+    "watts": 11_001,
+    "energy_wh": 10_500,
+    "delivered_wh": 1,
+    "attempt": 2,
+    "accepted": 1_800_000_000_001,
+    "ready_by": None,
+    "priority": "normal",
+}
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_800_000_000_001, "2027-01-15T08:00:00.001Z"),
+        (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+        (7_258_118_399_999, "2199-12-31T23:59:59.999Z"),
+    ],
+)
+def test_milliseconds_become_a_utc_timestamp(ms: int, text: str) -> None:
+    assert units.rfc3339(ms) == text
+
+
+def test_a_session_is_told_in_kw_and_kwh() -> None:
+    assert units.session(SESSION) == {
+        "session_id": SESSION["session_id"],
+        "state": "charging",
+        "substation": "one",
+        "zone": "north",
+        "vehicle_id": "ev-42",
+        "power_kw": 11.001,
+        "energy_kwh": 10.5,
+        "delivered_kwh": 0.001,
+        "accepted_at": "2027-01-15T08:00:00.001Z",
+        "ready_by": None,
+        "priority": "normal",
+    }
+    assert units.session({**SESSION, "ready_by": 1_800_000_000_000})["ready_by"] == "2027-01-15T08:00:00.000Z"
+
+
+def substation(**values: object) -> dict[str, object]:
+    row = {"substation": "one", "zone": "default", "state": "up", "epoch": 1, "capacity": 120_000, "limit": 100_000}
+    return {**row, "committed": 33_333, "load": 0.33333, "sessions": 3, **values}
+
+
+def test_the_grid_is_told_with_its_totals() -> None:
+    told = units.grid({"substations": [substation(), substation(limit=50_000, committed=60_000, load=1.2, sessions=4)]})
+    assert told["totals"] == {"substations": 2, "limit_kw": 150, "committed_kw": 93.333, "load": 0.6222, "sessions": 7}
+    one, two = told["substations"]
+    assert (one["capacity_kw"], one["limit_kw"], one["committed_kw"], one["load"]) == (120, 100, 33.333, 0.3333)
+    assert (one["headroom_kw"], two["headroom_kw"]) == (66.667, -10)
+
+
+def test_a_grid_that_may_carry_nothing_has_no_load() -> None:
+    assert units.grid({"substations": [substation(limit=0, committed=0)]})["totals"]["load"] == 0
