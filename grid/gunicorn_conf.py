@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from typing import Any
 
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
 from grid.settings import load_settings
 
 # A fresh folder per start, before anything imports the metrics, so that no earlier run's figures are counted.
@@ -20,11 +22,24 @@ def _remove_metrics() -> None:
         shutil.rmtree(_multiprocess, ignore_errors=True)
 
 
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Refuses new connections as soon as it stops, so that they go to the next replica.
+
+    gunicorn's own leaves the socket open until it ends, seconds later: callers connect and wait in vain.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+
 _settings = load_settings()
 bind = _settings.bind
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "gthread"
+worker_class = Worker
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 # Longer than nginx's 60 s and the clients' pools: the side that reuses a connection must not be the last to know.
 keepalive = 75
