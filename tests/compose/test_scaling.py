@@ -1,0 +1,76 @@
+"""`docker compose up --scale` is all it takes: nobody is told, nothing restarts, no request fails."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from .conftest import Stack, compose, eventually
+
+
+@contextmanager
+def drivers(stack: Stack, number: int = 2) -> Iterator[list[int]]:
+    """Drivers who ask again and again for a charge that takes milliseconds. Yields the statuses they get."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def drive() -> None:
+        body = {"vehicle_id": "ev", "power_kw": 11, "energy_kwh": 0.001}
+        with requests.Session() as session:
+            while not stop.wait(0.03):
+                statuses.append(session.post(f"{stack.url}/request-charge", json=body, timeout=15).status_code)
+
+    threads = [threading.Thread(target=drive) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_nginx_follows_the_balancers_up_and_down_without_a_failed_request(disturbed: Stack) -> None:
+    def nginx_started() -> str:
+        (nginx,) = disturbed.containers("nginx")
+        started: str = nginx["State"]["StartedAt"]
+        return started
+
+    before = nginx_started()
+    with drivers(disturbed) as statuses:
+        disturbed.up(balancer=5)
+        eventually(lambda: len(placed := disturbed.placed()) == 5 and min(placed.values()) > 0)
+
+        disturbed.up(balancer=2)
+        at_two = disturbed.placed()
+        assert len(at_two) == 2
+        eventually(lambda: all(count > at_two[name] + 20 for name, count in disturbed.placed().items()))
+
+    assert set(statuses) == {201}
+    assert nginx_started() == before
+
+
+def test_substations_keep_their_names_through_a_restart(disturbed: Stack) -> None:
+    names = {"substation-1", "substation-2", "substation-3"}
+    before = disturbed.substations()
+    assert before.keys() == names
+
+    compose("restart", "substation")
+
+    def restarted() -> bool:
+        after = disturbed.substations()
+        return after.keys() == names and all(after[name]["epoch"] > before[name]["epoch"] for name in names)
+
+    eventually(restarted)
+
+
+def test_a_new_substation_is_found_without_configuration(disturbed: Stack) -> None:
+    disturbed.up(substation=4)
+
+    eventually(lambda: "substation-4" in disturbed.substations())
+    cars = [disturbed.ask(f"ev-{number}") for number in range(4)]
+    assert "substation-4" in {car.json()["substation"] for car in cars}
+    for car in cars:
+        disturbed.cancel(car)
