@@ -30,7 +30,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         info=Info(title="Smart Grid load balancer", version="0.1.0", description="Ask for a charge; see the grid."),
         doc_prefix="/docs",
     )
-    app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'  # /docs is the page itself
+    # /docs is the page itself, not a list with one entry
+    app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     service.init_app(app, "api", settings, {"balancer": balancer_ready})
     app.register_api(create_routes(balancer, settings.zones))
     return app

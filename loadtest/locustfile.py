@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, poisson, events, task
+from locust import FastHttpUser, events, poisson, task
 from locust.env import Environment
 
 # Power in kW, energy in kWh, share of cars: slow home chargers to motorway fast chargers.

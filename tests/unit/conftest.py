@@ -49,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 @dataclass
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     answer: Callable[[Handler], None] = lambda request: request.send_json({})
     received: list[Received] = field(default_factory=list)
 
