@@ -10,6 +10,9 @@ from substation.station import Snapshot, Station
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 3
+"""Heartbeats without a pause: one that is superseded, one that gets an epoch and cancels, one that acknowledges."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -40,8 +43,9 @@ class Heartbeats:
         Raises LedgerUnavailable if the ledger does not answer; nothing is lost then, the next one says it all.
         """
         with self._lock:
-            while self._beat_once(state):
-                pass
+            for _ in range(AT_ONCE):
+                if not self._beat_once(state):
+                    break
 
     def farewell(self) -> None:
         """Ask for nothing new: this substation is about to stop."""

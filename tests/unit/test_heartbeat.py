@@ -7,6 +7,7 @@ import pytest
 from fakeredis import FakeRedis
 
 from grid.ledger import (
+    Cancel,
     Heartbeat,
     HeartbeatReply,
     Ledger,
@@ -288,6 +289,31 @@ def test_a_cancel_whose_acknowledgement_is_lost_is_acknowledged_again(
     assert (one.charging(), one.state()) == ([], "unsettled")
     one.beat()
     assert (one.state(), one.row.committed) == ("cancelled", 0)
+
+
+def test_a_ledger_that_never_has_enough_gets_three_heartbeats_at_once(
+    one: Substation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sendings = 0
+
+    def cancels_again_and_again(beat: Heartbeat) -> HeartbeatReply:
+        nonlocal sendings
+        sendings += 1
+        return HeartbeatReply("ok", 1, [Cancel("s", 1)])
+
+    monkeypatch.setattr(one.ledger, "heartbeat", cancels_again_and_again)
+    one.beat()
+    assert sendings == 3
+
+
+def test_superseded_with_cancels_to_acknowledge_it_is_done_in_one_go(one: Substation) -> None:
+    one.beat()
+    placement = one.start()
+    one.beat()
+    one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.CANCELLING)])
+    Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("one", 120_000, 100_000)).beat()
+    one.beat()
+    assert (one.charging(), one.unreported(), one.row.committed) == ([], [], 0)
 
 
 def test_farewell_asks_for_nothing_new_but_keeps_what_charges(one: Substation) -> None:
