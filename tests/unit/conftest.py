@@ -49,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 @dataclass
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 100
     request_queue_size = 128
     answer: Callable[[Handler], None] = lambda request: request.send_json({})
     received: list[Received] = field(default_factory=list)
@@ -56,6 +57,12 @@ class Server(ThreadingHTTPServer):
     def __post_init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.test_is_over = threading.Event()
+        self.closed = threading.Semaphore(0)
+        """Counts the connections that this side has closed."""
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.closed.release()
 
     @property
     def url(self) -> str:
