@@ -1,12 +1,13 @@
 """`docker compose up --scale` is all it takes: nobody is told, nothing restarts, no request fails."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
 
-from .conftest import Stack, compose, eventually
+from .conftest import Stack, compose, eventually, run
 
 
 @contextmanager
@@ -32,6 +33,13 @@ def drivers(stack: Stack, number: int = 2) -> Iterator[list[int]]:
             thread.join()
 
 
+def all_wait(statuses: list[int]) -> bool:
+    """Whether no driver has had an answer for a while."""
+    answered = len(statuses)
+    time.sleep(0.2)
+    return len(statuses) == answered
+
+
 def test_nginx_follows_the_balancers_up_and_down_without_a_failed_request(disturbed: Stack) -> None:
     def nginx_started() -> str:
         (nginx,) = disturbed.containers("nginx")
@@ -50,6 +58,18 @@ def test_nginx_follows_the_balancers_up_and_down_without_a_failed_request(distur
 
     assert set(statuses) == {201}
     assert nginx_started() == before
+
+
+def test_a_killed_balancer_fails_no_request(disturbed: Stack) -> None:
+    victim = disturbed.containers("balancer")[0]["Id"]
+    with drivers(disturbed, 8) as statuses:
+        run("docker", "pause", victim)
+        eventually(lambda: all_wait(statuses))  # it dies with requests in its hands
+        run("docker", "kill", victim)
+        answered = len(statuses)
+        eventually(lambda: len(statuses) > answered + 100)
+
+    assert set(statuses) == {201}
 
 
 def test_substations_keep_their_names_through_a_restart(disturbed: Stack) -> None:
