@@ -317,6 +317,16 @@ def test_an_unknown_session_is_404(services: Services, service: str, method: str
     problem_in(response, 404, "unknown-session")
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize(
+    "session_id", ["x", "x%3Fy=1", "%23", "..", "%252e%252e", SESSION + "x", "default-" + "0" * 23]
+)
+def test_the_api_asks_no_balancer_about_what_is_no_session_id(services: Services, method: str, session_id: str) -> None:
+    services.grid.network.calls.clear()
+    services.grid.api.open(f"/sessions/{session_id}", method=method)
+    assert services.grid.network.calls == []
+
+
 def test_stopping_what_does_not_charge_here_is_404(services: Services) -> None:
     for session_id in (SESSION, "x", "%00", "%ff", "x" * 5_000):
         problem_in(services.one.client.delete(f"/charge/{session_id}"), 404, "unknown-session")

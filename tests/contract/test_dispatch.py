@@ -151,11 +151,19 @@ def test_full_is_only_said_where_nothing_was_tried(grid: Grid) -> None:
     assert grid.network.calls == []
 
 
-def test_what_a_heartbeat_has_confirmed_meanwhile_charges(grid: Grid) -> None:
+@pytest.fixture(params=[0, 1], ids=["in time", "at the last moment"])
+def late_s(request: pytest.FixtureRequest, grid: Grid, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long a substation takes: nothing, or so long that no further round follows."""
+    monkeypatch.setattr("balancer.dispatch.time", SimpleNamespace(monotonic=grid.clock))
+    return float(request.param * SETTINGS.route_budget_ms / 1000 * 0.6)
+
+
+def test_what_a_heartbeat_has_confirmed_meanwhile_charges(grid: Grid, late_s: float) -> None:
     """The answers are lost, but the substation started the car and told the ledger before it was given up."""
 
     def starts_but_the_answer_is_lost(call: Call) -> Reply:
         (item,) = call.body
+        grid.clock.advance(late_s)
         running = Listed(item["session_id"], item["attempt"], item["watts"], item["energy_wh"], 0, item["vehicle_id"])
         number = len(grid.network.calls) + 1
         grid.ledger.heartbeat(
@@ -169,8 +177,9 @@ def test_what_a_heartbeat_has_confirmed_meanwhile_charges(grid: Grid) -> None:
     assert grid.watts_held() == {"one": 11_000}
 
 
-def test_what_its_owner_cancelled_meanwhile_is_not_served_elsewhere(grid: Grid, first: str) -> None:
+def test_what_its_owner_cancelled_meanwhile_is_not_served_elsewhere(grid: Grid, first: str, late_s: float) -> None:
     def cancelled_meanwhile(call: Call) -> Reply:
+        grid.clock.advance(late_s * 2)
         grid.network.hosts[first] = answers(404)
         grid.balancer.delete(f"/sessions/{order()['session_id']}")
         return says_no(call)

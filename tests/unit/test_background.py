@@ -119,6 +119,14 @@ def test_stopped_it_finishes_its_round_says_its_last_words_and_ends(rounds: Roun
     assert rounds.number == 1
 
 
+def test_stopped_while_it_waits_it_ends_at_once(rounds: Rounds, background: Start) -> None:
+    worker = background(NEVER_MS)
+    rounds.next()
+    worker.stop(timeout_s=SOON_S)
+    assert "worker" not in [thread.name for thread in threading.enumerate()]
+    assert rounds.said == ["after round 1"]
+
+
 def test_a_round_that_hangs_does_not_keep_the_process_from_stopping(rounds: Rounds, background: Start) -> None:
     released = threading.Event()
     rounds.fails = lambda number: not released.wait(SOON_S)

@@ -206,6 +206,26 @@ def test_a_lost_registration_is_repeated(
     assert one.heartbeats.epoch == one.row.epoch > 0
 
 
+def test_an_end_while_the_heartbeat_is_under_way_is_told_by_the_next(
+    one: Substation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.beat()
+    one.start()
+    send = one.ledger.heartbeat
+
+    def and_the_car_leaves_meanwhile(beat: Heartbeat) -> HeartbeatReply:
+        reply = send(beat)
+        one.station.cancel("s")
+        return reply
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(one.ledger, "heartbeat", and_the_car_leaves_meanwhile)
+        one.beat()
+    assert (one.state(), one.unreported()) == ("charging", ["s"])
+    one.beat()
+    assert (one.state(), one.unreported()) == ("cancelled", [])
+
+
 def test_an_empty_ledger_learns_everything_again(one: Substation) -> None:
     one.beat()
     one.start()
