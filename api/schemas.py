@@ -109,7 +109,7 @@ class Accepted(BaseModel):
 class Substation(BaseModel):
     substation: str
     zone: str
-    state: str = Field(description="up, draining or silent")
+    state: str = Field(description="up, draining, silent or lost")
     epoch: int
     capacity_kw: float
     limit_kw: float

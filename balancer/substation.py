@@ -12,9 +12,9 @@ class Started(Enum):
     YES = "yes"
     """It charges there."""
     NO = "no"
-    """It does not and never will: the substation said so, or was not reached."""
+    """It does not and never will: the substation said so."""
     UNKNOWN = "unknown"
-    """The request went out twice and nobody answered."""
+    """Nobody said. Also after a refused connection: another balancer may have got through with the same request."""
 
 
 class SubstationClient:
@@ -23,19 +23,17 @@ class SubstationClient:
 
     def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
         """POST /charge for all orders at once; once more if the first got no answer (the session id makes it one)."""
-        unsure = Started.NO
         for _ in range(2):
             try:
                 reply = self._client.call("POST", f"{url}/charge", request_id, list(orders))
             except NotSent:
-                return [unsure] * len(orders)
+                break
             except NoAnswer:
-                unsure = Started.UNKNOWN
                 continue
             if reply.status == HTTPStatus.MULTI_STATUS:
                 return [_started(item["status"]) for item in reply.body]
             return [_started(reply.status)] * len(orders)
-        return [unsure] * len(orders)
+        return [Started.UNKNOWN] * len(orders)
 
     def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
         """DELETE /charge: True if the session does not run there (any more) and never will."""
@@ -43,10 +41,15 @@ class SubstationClient:
             reply = self._client.call("DELETE", f"{url}/charge/{session}?attempt={attempt}", request_id)
         except (NotSent, NoAnswer):
             return False
-        return reply.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+        return reply.status == HTTPStatus.OK or reply.body.get("type") == "/problems/unknown-session"
+
+
+_ANSWERS = {
+    HTTPStatus.CREATED: Started.YES,
+    HTTPStatus.CONFLICT: Started.NO,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Started.NO,
+}
 
 
 def _started(status: int) -> Started:
-    if status == HTTPStatus.CREATED:
-        return Started.YES
-    return Started.UNKNOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Started.NO
+    return _ANSWERS.get(HTTPStatus(status), Started.UNKNOWN)

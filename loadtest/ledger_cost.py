@@ -64,7 +64,7 @@ def _measure(redis: Redis, substations: int, console: Console) -> None:
     ledger = Ledger(redis, "default", heartbeat_ttl_ms=3_600_000)
     names = track(range(substations), "heartbeats", console=console, transient=True, disable=substations < 10_000)
     for number in names:
-        ledger.heartbeat(Heartbeat(f"substation-{number}", "http://x", 0, 1, LIMIT, LIMIT))
+        ledger.heartbeat(Heartbeat(f"substation-{number}", "http://x", 1, 1, LIMIT, LIMIT))
     for batch in BATCHES:
         _round(redis, ledger, batch)  # warm
         rounds = [_round(redis, ledger, batch) for _ in range(ROUNDS)]

@@ -10,8 +10,8 @@ from substation.station import Snapshot, Station
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 3
-"""Heartbeats without a pause: one that is superseded, one that gets an epoch and cancels, one that acknowledges."""
+AT_ONCE = 4
+"""Heartbeats without a pause: one is superseded, one gets an epoch, one gets cancels, one acknowledges them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,11 @@ class Heartbeats:
             log.warning("epoch %s is over (the ledger has %s); asking for a new one", self.epoch, reply.epoch)
             self.epoch = 0
             return True
-        if reply.outcome == "ok":
-            if self.epoch != reply.epoch:
-                log.info("registered as %s, epoch %s", self._identity.substation, reply.epoch)
+        if reply.outcome == "registered":
+            log.info("registered as %s, epoch %s", self._identity.substation, reply.epoch)
             self.epoch = reply.epoch
+            return True
+        if reply.outcome == "ok":
             self.answered = True
             self._station.reported(snapshot.unreported)
         for cancel in reply.cancels:

@@ -6,10 +6,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from grid.bodies import answer, check, read_one_or_many
 from grid.problems import Problem
+from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters
 from substation.schemas import ChargeOrder, WhichAttempt
-from substation.station import Order, Station, Verdict
+from substation.station import Station, Verdict
 
 
 def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, meters: Meters) -> Blueprint:
@@ -20,16 +21,8 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
         items, many = read_one_or_many()
         orders = [check(ChargeOrder, item, f"{i}" if many else "") for i, item in enumerate(items)]
         epoch = heartbeats.epoch  # read once: a heartbeat may change it meanwhile
-        ours = {
-            i: _order(order)
-            for i, order in enumerate(orders)
-            if order.substation == identity.substation and order.epoch == epoch
-        }
-        verdicts = dict(zip(ours, station.charge(ours.values()), strict=True))
-        bodies = [
-            _verdict(order, verdicts[i]) if i in verdicts else _wrong_epoch(order, epoch)
-            for i, order in enumerate(orders)
-        ]
+        verdicts = admit(orders, identity, epoch, station)
+        bodies = [_verdict(order, verdict, epoch) for order, verdict in zip(orders, verdicts, strict=True)]
         return answer(bodies, many)
 
     @routes.delete("/charge/<session_id>")
@@ -65,20 +58,16 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
             ],
         )
 
-    def _verdict(order: ChargeOrder, verdict: Verdict) -> dict[str, Any]:
+    def _verdict(order: ChargeOrder, verdict: Verdict, epoch: int) -> dict[str, Any]:
         if verdict in (Verdict.CHARGING, Verdict.FINISHED):
             return {"status": 201, "session_id": order.session_id, "state": verdict}
         meters.refused(verdict)
-        detail = f"{order.watts} W do not fit" if verdict is Verdict.NO_ROOM else f"attempt {order.attempt} is over"
-        return Problem(verdict, detail, session_id=order.session_id).body()
-
-    def _wrong_epoch(order: ChargeOrder, epoch: int) -> dict[str, Any]:
-        meters.refused("wrong-epoch")
-        detail = f"this is {identity.substation}, epoch {epoch}; not {order.substation}, epoch {order.epoch}"
-        return Problem("wrong-epoch", detail, session_id=order.session_id).body()
+        why = {
+            Verdict.NO_ROOM: f"{order.watts} W do not fit",
+            Verdict.WRONG_EPOCH: f"this is {identity.substation}, epoch {epoch}; "
+            f"not {order.substation}, epoch {order.epoch}",
+            Verdict.CANCELLED_BEFORE: f"attempt {order.attempt} is over",
+        }
+        return Problem(verdict, why[verdict], session_id=order.session_id).body()
 
     return routes
-
-
-def _order(order: ChargeOrder) -> Order:
-    return Order(order.session_id, order.attempt, order.vehicle_id, order.watts, order.energy_wh)

@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     FINISHED = "finished"
     NO_ROOM = "no-room"
     CANCELLED_BEFORE = "cancelled-before"
+    WRONG_EPOCH = "wrong-epoch"
 
 
 _AGAIN = {"finished": Verdict.FINISHED, "refused": Verdict.NO_ROOM}
@@ -115,13 +116,18 @@ class Station:
             now = self._clock()
             changed |= self._finish_due(now)
             for order in orders:
-                verdict = self._charge_one(order, now)
+                verdict = self._recall(order) or self._start(order, now)
                 verdicts.append(verdict)
                 changed |= verdict is Verdict.NO_ROOM
             self._lock.notify()
         if changed:
             self.on_change()
         return verdicts
+
+    def recall(self, order: Order) -> Verdict | None:
+        """What this station says to an order that it has seen before, and None to one that it has not."""
+        with self._lock:
+            return self._recall(order)
 
     def cancel(self, session: str, attempt: int | None = None) -> bool:
         """Stop an attempt (the one that runs, if None) and never start it later. False if it did not run here.
@@ -185,7 +191,8 @@ class Station:
             for end in ends:
                 self._unreported.pop((end.session, end.attempt), None)
 
-    def _charge_one(self, order: Order, now: float) -> Verdict:
+    def _recall(self, order: Order) -> Verdict | None:
+        """What was already said about this attempt, or to a later one; None if it is news."""
         running = self._charging.get(order.session)
         if running is not None and order.attempt == running.order.attempt:
             return Verdict.CHARGING
@@ -193,9 +200,13 @@ class Station:
         if before is not None and order.attempt <= before.attempt:
             same = order.attempt == before.attempt
             return _AGAIN.get(before.how, Verdict.CANCELLED_BEFORE) if same else Verdict.CANCELLED_BEFORE
+        if running is not None and order.attempt < running.order.attempt:
+            return Verdict.CANCELLED_BEFORE
+        return None
+
+    def _start(self, order: Order, now: float) -> Verdict:
+        running = self._charging.get(order.session)
         if running is not None:
-            if order.attempt < running.order.attempt:
-                return Verdict.CANCELLED_BEFORE
             self._end(running, "cancelled", now)
         if self._drawn + order.watts > self.limit:
             self._remember(End(order.session, order.attempt, "refused", 0, now))

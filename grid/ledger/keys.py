@@ -8,6 +8,7 @@ NAMES = (
     "limit",
     "heartbeats",
     "substations",
+    "epochs",
     "sessions",
     "delivered",
     "by_substation",

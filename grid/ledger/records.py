@@ -97,7 +97,7 @@ class Cancel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReply:
-    """`outcome` is ok, late or superseded (see lua/heartbeat.lua)."""
+    """`outcome` is registered, ok, late or superseded (see lua/heartbeat.lua)."""
 
     outcome: str
     epoch: int
@@ -134,7 +134,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubstationRecord:
-    """A substation as the ledger knows it; `state` is up, draining or silent."""
+    """A substation as the ledger knows it; `state` is up, draining, silent or lost."""
 
     substation: str
     state: str

@@ -174,7 +174,7 @@ class Grid:
     def stub(self, name: str, answerer: Answerer, limit_kw: int = 100, zone: str = "default") -> None:
         """A substation that the ledger believes in, and that answers as told."""
         watts = limit_kw * 1000
-        self.ledgers[zone].heartbeat(Heartbeat(name, f"http://{name}", 0, 1, watts, watts))
+        self.ledgers[zone].heartbeat(Heartbeat(name, f"http://{name}", 1, 1, watts, watts))
         self.network.hosts[name] = answerer
 
     def watts_held(self, zone: str = "default") -> dict[str, int]:

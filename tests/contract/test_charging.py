@@ -256,11 +256,18 @@ def test_a_substation_refuses_what_does_not_fit_and_remembers_it(one: Substation
 def test_a_substation_refuses_what_is_meant_for_another_or_for_before(
     one: SubstationUnderTest, wrong: dict[str, Any]
 ) -> None:
-    response = one.client.post("/charge", json=[charge_order(**wrong), charge_order()])
+    other = charge_order(session_id="default-" + "2" * 24, **wrong)
+    response = one.client.post("/charge", json=[other, charge_order()])
     assert [(item["status"], item.get("type")) for item in body_of(response)] == [
         (409, "/problems/wrong-epoch"),
         (201, None),
     ]
+    assert one.snapshot().drawn == 60_000
+
+
+def test_a_substation_says_that_a_car_charges_whatever_epoch_is_asked_for(one: SubstationUnderTest) -> None:
+    for epoch in (1, 2):
+        assert one.client.post("/charge", json=charge_order(epoch=epoch)).status_code == 201
     assert one.snapshot().drawn == 60_000
 
 

@@ -3,11 +3,13 @@
   confirmation of a reservation, the release at the end of a session, and the way an empty or stale
   ledger learns the truth again.
 
-  ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- epoch 0: give me one; state up | draining
+  ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
              sessions: [ (session, attempt, watts, energy_wh, delivered_wh, vehicle) ],
              ended: [ (session, attempt, finished | cancelled, delivered_wh) ],  -- since the last answered heartbeat
              ttl, retention }                                           -- ms; (...) are arrays
   returns  { outcome, epoch, { (session, attempt) to cancel } }
+             registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
+                         arrives late does no harm; what it carries counts when it comes with the new epoch
              ok          taken in (a repeated number is answered but not taken in again)
              late        an older number of this epoch: ignored
              superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
@@ -19,7 +21,7 @@ local known = read(SUBSTATIONS, id)
 local epoch = asked.epoch
 local repeated = false
 if epoch == 0 then
-  epoch = (known and known.epoch or 0) + 1
+  return { 'registered', call('HINCRBY', EPOCHS, id, 1), {} }
 elseif known and epoch < known.epoch then
   return { 'superseded', known.epoch, {} }
 elseif known and epoch == known.epoch and asked.number < known.number then
@@ -158,6 +160,7 @@ local function reconcile()
 end
 
 if not repeated then
+  if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
   call('HSET', SUBSTATIONS, id, cjson.encode({
     url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state,
   }))

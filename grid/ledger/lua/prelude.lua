@@ -2,14 +2,15 @@
   What the scripts share. The ledger's client puts this text in front of each of them, so every script
   has the same KEYS and the same first two ARGV, and there is one way to hold and give back watts.
 
-  KEYS     the ten keys of a zone, in the order of grid/ledger/keys.py
+  KEYS     the eleven keys of a zone, in the order of grid/ledger/keys.py
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script
 
   Numbers are whole: watts, watt-hours, milliseconds.
 ]]
 local LOAD, HEADROOM, COMMITTED, LIMIT, HEARTBEATS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local SUBSTATIONS, SESSIONS, DELIVERED, BY_SUBSTATION, DUE = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local SUBSTATIONS, EPOCHS, SESSIONS, DELIVERED = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local BY_SUBSTATION, DUE = KEYS[10], KEYS[11]
 
 local call = redis.call
 local asked = cjson.decode(ARGV[2])

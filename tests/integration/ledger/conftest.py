@@ -53,9 +53,16 @@ class Substation:
                 ended=self.ended,
             )
         )
+        if reply.outcome == "registered":
+            self.epoch = reply.epoch
+            return self.beat(state)
         if reply.outcome == "ok":
-            self.epoch, self.ended = reply.epoch, []
+            self.ended = []
         return reply
+
+    def ask_for_an_epoch(self) -> None:
+        """As a substation does that has just started, and then is not heard of again."""
+        self.ledger.heartbeat(Heartbeat(self.name, f"http://{self.name}", 0, 1, self.limit, self.limit))
 
     def starts(self, session: str, watts: int = 11_000, attempt: int = 1, delivered_wh: int = 0) -> None:
         self.runs.append(Listed(session, attempt, watts, 10_000, delivered_wh, "car"))

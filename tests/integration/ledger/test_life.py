@@ -303,7 +303,7 @@ class TestSilence:
         zone.ledger.sweep()
         assert zone.reserve("s").substation == "two"
 
-    def test_a_lost_one_is_forgotten_and_its_sessions_are_interrupted(self, zone: Zone, one: Substation) -> None:
+    def test_a_lost_one_has_its_sessions_interrupted_and_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
         for i in range(5):
             zone.reserve(f"s{i}")
             one.starts(f"s{i}")
@@ -315,7 +315,25 @@ class TestSilence:
         while zone.ledger.sweep(limit=2).interrupted:
             pass
         assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("lost", 0)]
+        zone.clock.advance(RETENTION_MS)
+        zone.ledger.sweep()
         assert zone.ledger.grid() == []
+
+    def test_an_old_heartbeat_of_a_lost_one_is_still_old(self, zone: Zone, one: Substation) -> None:
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+            zone.clock.advance(wait)
+            zone.ledger.sweep()
+        assert one.beat().outcome == "superseded"
+        assert zone.reserve("s").outcome is Outcome.FULL
+
+    def test_a_request_for_an_epoch_that_arrives_late_does_no_harm(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        Substation(zone.ledger, "one", 100_000).ask_for_an_epoch()
+        assert zone.state("s") == "charging"
+        assert one.beat().outcome == "ok"
 
     def test_a_lost_one_that_comes_back_has_its_sessions_again(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -325,6 +343,8 @@ class TestSilence:
         zone.ledger.sweep()
         zone.clock.advance(LOST_MS)
         zone.ledger.sweep()
+        assert one.beat().outcome == "superseded"
+        one.epoch = 0
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
 
@@ -340,6 +360,7 @@ class TestSilence:
         zone.ledger.sweep()
         zone.substation("two", 100_000)
         assert zone.reserve("s").substation == "two"
+        one.epoch = 0
         assert one.beat().cancels == [Cancel("s", 1)]
         assert (zone.committed("one"), zone.committed("two")) == (11_000, 11_000), "both may draw"
 

@@ -48,7 +48,7 @@ def fill(redis: Redis, grid: dict[str, Row]) -> Ledger:
     ledger = Ledger(redis, "default")
     for name, row in grid.items():
         runs = [Listed(f"old-{name}", 1, row.committed, 1, 0, "car")] if row.committed else []
-        ledger.heartbeat(Heartbeat(name, "http://x", 0, 1, row.limit, row.limit, sessions=runs))
+        ledger.heartbeat(Heartbeat(name, "http://x", 1, 1, row.limit, row.limit, sessions=runs))
     return ledger
 
 

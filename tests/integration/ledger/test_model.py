@@ -1,0 +1,309 @@
+"""Everything that can go wrong, in any order, against the real scripts, the real dispatcher and real feeders.
+
+Hypothesis chooses the steps. Only the wires are made up: they lose, delay and double what goes over them.
+After every step the ledger adds up, covers what really runs, and no substation is above its limit; and when the
+storm is over, every watt is back and every accepted session is accounted for.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from balancer.dispatch import Dispatcher, Result
+from balancer.substation import Started, SubstationClient
+from grid.ledger import Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Request
+from substation.admission import admit
+from substation.heartbeat import Heartbeats, Identity
+from substation.meters import Meters
+from substation.schemas import ChargeOrder
+from substation.station import Station, Verdict
+
+from .conftest import Clock, Zone
+
+LIMITS = {"a": 50_000, "b": 100_000, "c": 360_000}
+WATTS = st.sampled_from([3_000, 11_000, 22_000, 50_000, 150_000, 350_000])
+ENERGY = st.sampled_from([100, 2_000, 60_000])
+NAMES = st.sampled_from(sorted(LIMITS))
+DELIVERED, ANSWER_LOST, LATE, LOST = "delivered", "answer lost", "late", "lost"
+DYING = "balancer dies"
+KNOWN = ("charging", "finished", "interrupted", "requested")  # the last two: asked for again, they are placed
+POSTS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DYING])
+BEATS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, "doubled"])
+
+
+class BalancerDied(Exception):
+    pass
+
+
+@dataclass
+class HeartbeatWire:
+    """Between a substation and the ledger."""
+
+    ledger: Ledger
+    fate: str = DELIVERED
+    late: list[Heartbeat] = field(default_factory=list)
+
+    def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
+        if self.fate == LATE:
+            self.late.append(beat)
+        if self.fate in (LATE, LOST):
+            raise LedgerUnavailable(self.fate)
+        reply = self.ledger.heartbeat(beat)
+        if self.fate == "doubled":
+            reply = self.ledger.heartbeat(beat)
+        if self.fate == ANSWER_LOST:
+            raise LedgerUnavailable(self.fate)
+        return reply
+
+
+class Substation:
+    """A real feeder with its real heartbeat; `incarnation` is the process, which can be replaced."""
+
+    def __init__(self, name: str, wire: HeartbeatWire, clock: Clock) -> None:
+        self.name, self.wire, self._clock = name, wire, clock
+        self.start()
+
+    def start(self) -> None:
+        limit = LIMITS[self.name]
+        self.alive = True
+        self.station = Station(limit, 1.0, clock=lambda: self._clock.now / 1000)
+        self.identity = Identity(self.name, f"http://{self.name}", limit, limit)
+        meters = Meters(self.name, limit, limit)
+        self.heartbeats = Heartbeats(self.wire, self.station, self.identity, meters)  # type: ignore[arg-type]
+
+    def beat(self, fate: str = DELIVERED) -> None:
+        self.wire.fate = fate
+        self.station.finish_due()
+        with suppress(LedgerUnavailable):
+            self.heartbeats.beat()
+
+    def post(self, orders: Sequence[dict[str, Any]]) -> list[Started]:
+        """POST /charge as substation/routes.py answers it."""
+        received = [ChargeOrder.model_validate(order) for order in orders]
+        verdicts = admit(received, self.identity, self.heartbeats.epoch, self.station)
+        return [Started.YES if verdict in (Verdict.CHARGING, Verdict.FINISHED) else Started.NO for verdict in verdicts]
+
+    @property
+    def drawn(self) -> int:
+        return self.station.snapshot().drawn if self.alive else 0
+
+
+class Wires(SubstationClient):
+    """Between a balancer and the substations. Late POSTs are kept, to arrive whenever Hypothesis likes."""
+
+    def __init__(self, substations: dict[str, Substation]) -> None:
+        self._substations = substations
+        self.fate = DELIVERED
+        self.late: list[tuple[str, list[dict[str, Any]]]] = []
+
+    def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
+        name = url.removeprefix("http://")
+        substation = self._substations[name]
+        fate, self.fate = self.fate, DELIVERED  # only the first try of a request has bad luck
+        if fate == LATE:
+            self.late.append((name, list(orders)))
+        if fate in (LATE, LOST) or not substation.alive:
+            return [Started.UNKNOWN] * len(orders)
+        if fate == DYING:
+            raise BalancerDied
+        answers = substation.post(orders)
+        return [Started.UNKNOWN] * len(orders) if fate == ANSWER_LOST else answers
+
+    def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
+        substation = self._substations.get(url.removeprefix("http://"))
+        if self.fate != DELIVERED or substation is None or not substation.alive:
+            return False
+        substation.station.cancel(session, attempt)
+        return True
+
+
+class Storm(RuleBasedStateMachine):
+    redis: Redis
+    pool: ThreadPoolExecutor
+
+    @initialize()
+    def calm(self) -> None:
+        self.redis.flushall()
+        self.clock = Clock()
+        ledger = Ledger(self.redis, "default", clock=self.clock, retention_ms=10**12)  # nothing is forgotten
+        self.zone = Zone(self.redis, ledger, self.clock)
+        self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
+        self.wires = Wires(self.substations)
+        self.dispatcher = Dispatcher(ledger, self.wires, self.pool, attempts=3, budget_ms=60_000)
+        self.accepted: set[str] = set()
+        self.cancelled: set[str] = set()
+        self.requests: dict[str, Request] = {}
+        self.forgotten = False
+        self.image: dict[str, bytes] | None = None
+        for substation in self.substations.values():
+            substation.beat()
+
+    # Drivers
+
+    @rule(watts=WATTS, energy_wh=ENERGY, fate=POSTS)
+    def ask(self, watts: int, energy_wh: int, fate: str) -> None:
+        session = f"s{len(self.requests)}"
+        self.requests[session] = Request(session, "car", watts, energy_wh)
+        self._route(session, fate)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data(), fate=POSTS)
+    def ask_again(self, data: st.DataObject, fate: str) -> None:
+        self._route(data.draw(st.sampled_from(sorted(self.requests))), fate)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data(), fate=st.sampled_from([DELIVERED, LOST]))
+    def cancel(self, data: st.DataObject, fate: str) -> None:
+        session = data.draw(st.sampled_from(sorted(self.requests)))
+        self.wires.fate = fate
+        if self.dispatcher.cancel(session, "x") is not None:
+            self.cancelled.add(session)
+        self.wires.fate = DELIVERED
+
+    def _route(self, session: str, fate: str) -> None:
+        self.wires.fate = fate
+        try:
+            (decision,) = self.dispatcher.route([self.requests[session]], "x")
+        except BalancerDied:
+            return
+        finally:
+            self.wires.fate = DELIVERED
+        if decision.result is Result.CHARGING:
+            self.accepted.add(session)
+
+    # Wires
+
+    @rule(name=NAMES, fate=BEATS)
+    def heartbeat(self, name: str, fate: str) -> None:
+        if self.substations[name].alive:
+            self.substations[name].beat(fate)
+
+    @precondition(lambda self: self.wires.late)
+    @rule(data=st.data(), twice=st.booleans())
+    def a_late_post_arrives(self, data: st.DataObject, twice: bool) -> None:
+        name, orders = self.wires.late.pop(data.draw(st.integers(0, len(self.wires.late) - 1)))
+        for _ in range(1 + twice):
+            if self.substations[name].alive:
+                self.substations[name].post(orders)
+
+    @rule(name=NAMES)
+    def a_late_heartbeat_arrives(self, name: str) -> None:
+        wire = self.substations[name].wire
+        if wire.late:
+            wire.ledger.heartbeat(wire.late.pop(0))
+
+    # Time and faults
+
+    @rule(ms=st.sampled_from([1, 300, 1_000, 4_000, 40_000, 700_000]))
+    def time_passes(self, ms: int) -> None:
+        self.clock.advance(ms)
+
+    @rule()
+    def sweep(self) -> None:
+        self.zone.ledger.sweep()
+
+    @rule(name=NAMES)
+    def a_substation_dies(self, name: str) -> None:
+        self.substations[name].alive = False
+
+    @rule(name=NAMES)
+    def a_substation_restarts(self, name: str) -> None:
+        self.substations[name].start()
+        self.substations[name].beat()
+
+    @rule()
+    def redis_is_wiped(self) -> None:
+        self.redis.flushall()
+        self.forgotten = True
+
+    @rule()
+    def an_image_of_redis_is_kept(self) -> None:
+        self.image = {name: self.redis.dump(name) for name in self.redis.scan_iter()}  # type: ignore[misc]
+
+    @precondition(lambda self: self.image is not None)
+    @rule()
+    def redis_is_rolled_back(self) -> None:
+        self.redis.flushall()
+        for name, value in (self.image or {}).items():
+            self.redis.restore(name, 0, value)
+        self.forgotten = True
+
+    # What holds at any time
+
+    @invariant()
+    def no_substation_is_above_its_limit(self) -> None:
+        for name, substation in self.substations.items():
+            snapshot = substation.station.snapshot()
+            assert snapshot.peak <= LIMITS[name]
+            assert snapshot.overload_s == 0
+
+    @invariant()
+    def the_ledger_adds_up(self) -> None:
+        self.zone.assert_consistent()
+
+    @invariant()
+    def the_ledger_covers_what_runs_and_promises_no_more_than_there_is(self) -> None:
+        if self.forgotten:
+            return
+        for row in self.zone.ledger.grid():
+            assert row.committed <= row.limit
+            if row.state == "up" and self.substations[row.substation].heartbeats.epoch == row.epoch:
+                assert self.substations[row.substation].drawn <= row.committed
+
+    # When the storm is over
+
+    def teardown(self) -> None:
+        if not hasattr(self, "zone"):
+            return
+        self._calm_down()
+        self.the_ledger_adds_up()
+        for row in self.zone.ledger.grid():
+            assert row.committed == self.substations[row.substation].drawn, "watts unaccounted for"
+        for session in sorted(self.accepted - self.cancelled):
+            assert self.zone.state(session) in KNOWN or self.forgotten
+        runs_at = [
+            charging.order.session
+            for substation in self.substations.values()
+            for charging in substation.station.snapshot().charging
+        ]
+        assert len(runs_at) == len(set(runs_at)), "a car charges at two places"
+
+    def _calm_down(self) -> None:
+        """Everybody is up and heard, twice, after every deadline but the last: ended sessions are still known."""
+        for substation in self.substations.values():
+            if not substation.alive:
+                substation.start()
+        for _ in range(4):
+            self.clock.advance(4_000)
+            for substation in self.substations.values():
+                substation.beat()
+            self.zone.ledger.sweep(limit=10_000)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def test_no_storm_overloads_a_substation_or_loses_a_watt_or_a_session(
+    redis_server_url: str, pool: ThreadPoolExecutor
+) -> None:
+    # Without decoding: an image of Redis is bytes. The ledger gets a client that decodes.
+    with Redis.from_url(redis_server_url, decode_responses=True) as redis:
+        machine = type("AStorm", (Storm,), {"redis": redis, "pool": pool})
+        run_state_machine_as_test(machine)
