@@ -1,30 +1,45 @@
 """A service that is told to stop: nothing new comes in, what is under way is finished."""
 
+import json
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-
-from .conftest import eventually, run_grid
+from .conftest import CAR, eventually, run_grid
 
 
-def test_a_stopping_service_refuses_new_connections_and_answers_on_those_it_has(
+def test_a_stopping_service_refuses_new_connections_and_answers_what_is_under_way(
     redis_server_url: str, tmp_path: Path
 ) -> None:
-    with run_grid([110], redis_server_url, tmp_path) as grid, requests.Session() as kept:
-        balancer = grid.local.balancers[0]
-        assert kept.get(f"{balancer.url}/health", timeout=5).status_code == 200
+    body = json.dumps(CAR).encode()
+    head = (
+        "POST /request-charge HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with run_grid([110], redis_server_url, tmp_path) as grid:
+        api = grid.local.api
+        with _connect(api.url) as under_way:
+            under_way.sendall(head.encode())
 
-        balancer.stop()
+            api.stop()
 
-        eventually(lambda: not _accepts(balancer.url), within_s=1.5)
-        assert not balancer.has_ended()
-        assert kept.get(f"{balancer.url}/health", timeout=5).status_code == 200
+            eventually(lambda: not _accepts(api.url), within_s=8)
+            under_way.sendall(body)
+            assert under_way.recv(100).startswith(b"HTTP/1.1 201 ")
+        api.wait()
+        assert api.has_ended()
+
+
+def _connect(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return socket.create_connection((parts.hostname, parts.port), timeout=10)
 
 
 def _accepts(url: str) -> bool:
-    parts = urlsplit(url)
-    with socket.socket() as client:
-        client.settimeout(0.5)
-        return client.connect_ex((parts.hostname, parts.port)) == 0
+    try:
+        _connect(url).close()
+    except ConnectionRefusedError:
+        return False
+    return True
