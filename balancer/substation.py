@@ -44,7 +44,7 @@ class SubstationClient:
         return reply.status == HTTPStatus.OK or reply.body.get("type") == "/problems/unknown-session"
 
 
-_ANSWERS = {
+_ANSWERS: dict[int, Started] = {
     HTTPStatus.CREATED: Started.YES,
     HTTPStatus.CONFLICT: Started.NO,
     HTTPStatus.UNPROCESSABLE_ENTITY: Started.NO,
@@ -52,4 +52,4 @@ _ANSWERS = {
 
 
 def _started(status: int) -> Started:
-    return _ANSWERS.get(HTTPStatus(status), Started.UNKNOWN)
+    return _ANSWERS.get(status, Started.UNKNOWN)

@@ -28,6 +28,11 @@ from .conftest import (
 charges, says_no, fails = answers(201), answers(409), answers(500)
 
 
+def only_status(status: int) -> Answerer:
+    """One answer to all of an array."""
+    return lambda call: Reply(status, {"status": status})
+
+
 def order(number: int = 0, watts: int = 11_000) -> dict[str, Any]:
     return {"session_id": f"default-{number:024}", "vehicle_id": "ev-42", "watts": watts, "energy_wh": 10_000}
 
@@ -93,8 +98,24 @@ def test_the_unsettled_attempt_is_no_session_of_its_own(grid: Grid, first: str) 
 
 @pytest.mark.parametrize(
     "answerer",
-    [lambda: in_turn(silent, unreachable), lambda: fails, lambda: unreachable],
-    ids=["went away while asked", "fails", "refuses the connection, though maybe not another balancer's"],
+    [
+        lambda: in_turn(silent, unreachable),
+        lambda: unreachable,
+        lambda: fails,
+        lambda: answers(404),
+        lambda: answers(599),
+        lambda: only_status(502),
+        lambda: only_status(599),
+    ],
+    ids=[
+        "went away while asked",
+        "refuses the connection, though maybe not another balancer's",
+        "fails",
+        "is somebody else",
+        "says what nobody understands",
+        "its proxy fails",
+        "its proxy says what nobody understands",
+    ],
 )
 def test_a_substation_that_may_have_started_it_keeps_the_watts(grid: Grid, first: str, answerer: Any) -> None:
     grid.network.hosts[first] = answerer()
@@ -269,18 +290,23 @@ def test_a_substation_is_told_all_it_needs(grid: Grid) -> None:
     assert call.body == [{**order(), "attempt": 1, "substation": "one", "epoch": 1}]
 
 
-def test_cancelling_tells_the_substation_which_attempt(grid: Grid) -> None:
+@pytest.mark.parametrize(
+    "answerer",
+    [answers(200), lambda call: Reply(404, {"type": "/problems/unknown-session"})],
+    ids=["stopped", "does not charge there"],
+)
+def test_cancelling_tells_the_substation_which_attempt(grid: Grid, answerer: Answerer) -> None:
     grid.stub("one", charges)
     route(grid)
     grid.network.calls.clear()
-    grid.network.hosts["one"] = answers(200)
+    grid.network.hosts["one"] = answerer
     response = grid.balancer.delete(f"/sessions/{order()['session_id']}")
     assert json.loads(response.data)["state"] == "cancelled"
     (call,) = grid.network.calls
     assert (call.method, call.path) == ("DELETE", f"/charge/{order()['session_id']}?attempt=1")
 
 
-@pytest.mark.parametrize("answerer", [silent, unreachable, fails, answers(422)])
+@pytest.mark.parametrize("answerer", [silent, unreachable, fails, answers(422), answers(404), answers(599)])
 def test_a_cancel_that_did_not_get_through_is_left_to_the_heartbeat(grid: Grid, answerer: Answerer) -> None:
     grid.stub("one", charges)
     route(grid)
