@@ -4,7 +4,7 @@ PORT ?= 8080
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-compose bench lint format lock clean
+.PHONY: help demo up test storm test-compose bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
 
 test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one is installed
 	@$(RUN) pytest
+
+storm: $(VENV)/ready  ## a thousand random storms of faults against the ledger (some minutes; needs redis-server)
+	@$(RUN) pytest --hypothesis-profile=storm tests/integration/ledger/test_model.py
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
 	@$(RUN) pytest tests/compose

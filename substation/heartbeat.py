@@ -93,7 +93,12 @@ class Heartbeats:
 
     def _act_on(self, reply: HeartbeatReply, snapshot: Snapshot) -> bool:
         if reply.outcome == "superseded":
-            log.warning("epoch %s is over (the ledger has %s); asking for a new one", self.epoch, reply.epoch)
+            log.warning(
+                "epoch %s is over (the ledger has %s): unheard for too long, or another process is called %s as well",
+                self.epoch,
+                reply.epoch,
+                self._identity.substation,
+            )
             self.epoch = 0
             return True
         if reply.outcome == "registered":

@@ -1,5 +1,6 @@
 """The whole grid in real processes, as `make up` runs it."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from redis import Redis
 
 from grid.local import LocalGrid, Service
 
@@ -68,11 +68,14 @@ def eventually(what: Callable[[], bool], within_s: float) -> None:
         time.sleep(0.05)
 
 
+_zones = (f"zone-{number}" for number in itertools.count(1))
+
+
 @contextmanager
 def run_grid(capacities_kw: Sequence[float], redis_url: str, logs: Path, **settings: str) -> Iterator[Grid]:
-    """A grid on a Redis that is emptied first."""
-    with Redis.from_url(redis_url) as redis:
-        redis.flushall()
+    """A grid with a zone of its own: others may run on the same Redis."""
+    zone = next(_zones)
+    settings = {"ZONE": zone, "ZONES": zone, **settings}
     with (
         LocalGrid(capacities_kw, settings=settings, logs=logs, redis_url=redis_url) as local,
         requests.Session() as http,
