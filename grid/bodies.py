@@ -22,10 +22,11 @@ def read_one_or_many() -> tuple[list[Any], bool]:
 
     Raises Problem for a body that is not JSON or an array that is empty or too long.
     """
+    data = request.get_data()  # in any case: a proxy that could not send all of it would not pass the answer on
     if not request.is_json:
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
     try:
-        body = json.loads(request.get_data(), parse_constant=_no_constant)
+        body = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Problem("not-json", f"body: {error}") from None
     if not isinstance(body, list):

@@ -1,11 +1,13 @@
 """Reading a body that is one object or many, and answering in kind."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
 from pydantic import BaseModel, Field
+from werkzeug.exceptions import UnsupportedMediaType
 
 from grid import bodies
 from grid.problems import Problem
@@ -53,6 +55,17 @@ def test_anything_else_is_a_problem(app: Flask, body: str, type: str) -> None:
     with pytest.raises(Problem) as raised:
         read(app, body)
     assert raised.value.type == type
+
+
+def test_a_body_that_is_refused_for_its_type_is_read_all_the_same(app: Flask) -> None:
+    body = BytesIO(b" " * 100)
+    with (
+        app.test_request_context("/", method="POST", input_stream=body, content_length=100, content_type="text/plain"),
+        pytest.raises(UnsupportedMediaType),
+    ):
+        bodies.read_one_or_many()
+
+    assert body.tell() == 100
 
 
 @pytest.mark.parametrize(
