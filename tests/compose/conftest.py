@@ -67,6 +67,7 @@ class Stack:
 
     def restore(self) -> None:
         """As at the beginning, whatever a test has done."""
+        eventually(lambda: "unhealthy" not in compose("ps"))  # `up` does not wait for what is about to recover
         self.up()
         eventually(lambda: self.call("GET", "/grid").status_code == 200 and len(self.substations()) == SUBSTATIONS)
 

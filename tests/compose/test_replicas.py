@@ -1,10 +1,11 @@
-"""`docker compose up --scale` is all it takes: nobody is told, nothing restarts, no request fails."""
+"""Replicas come, go, die and hang: nobody is told, nothing else restarts, no request fails."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import requests
 
 from .conftest import Stack, compose, eventually, run
@@ -68,6 +69,20 @@ def test_a_killed_balancer_fails_no_request(disturbed: Stack) -> None:
         run("docker", "kill", victim)
         answered = len(statuses)
         eventually(lambda: len(statuses) > answered + 100)
+
+    assert set(statuses) == {201}
+
+
+@pytest.mark.parametrize("service", ["balancer", "substation"])
+def test_a_hanging_replica_fails_no_request(disturbed: Stack, service: str) -> None:
+    victim = disturbed.containers(service)[0]["Id"]
+    with drivers(disturbed, 8) as statuses:
+        run("docker", "pause", victim)
+        try:
+            answered = len(statuses)
+            eventually(lambda: len(statuses) > answered + 200)
+        finally:
+            run("docker", "unpause", victim)
 
     assert set(statuses) == {201}
 
