@@ -38,7 +38,7 @@ class Result(StrEnum):
     FULL = "full"
     CONFLICT = "conflict"
     UNANSWERED = "unanswered"
-    """The substations with room refused or did not answer, and no other has any."""
+    """The substations with room refused or did not answer, or there is none at all."""
     UNAVAILABLE = "unavailable"
     """The ledger did not answer."""
 
@@ -47,6 +47,7 @@ _DECIDED = {
     Outcome.PLACED: Result.CHARGING,
     Outcome.ENDED: Result.ENDED,
     Outcome.FULL: Result.FULL,
+    Outcome.NOWHERE: Result.UNANSWERED,
     Outcome.CONFLICT: Result.CONFLICT,
 }
 

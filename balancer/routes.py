@@ -83,7 +83,7 @@ def _why(request: RouteRequest, decision: Decision) -> str:
     if decision.result is Result.FULL:
         return f"no substation of zone {zone} has {request.watts / 1000:g} kW free"
     if decision.result is Result.UNANSWERED:
-        return f"every substation of zone {zone} that was tried refused or did not answer"
+        return f"no substation of zone {zone} is up, or those with room refused or did not answer"
     return "Redis did not answer in time"
 
 

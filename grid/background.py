@@ -35,12 +35,13 @@ class Background:
         self._wake.set()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """Finish the round under way and end."""
-        self._stopping = True
+        """Finish the round under way and end. Again, it only waits."""
+        first, self._stopping = not self._stopping, True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        self._last_words()
+        if first:
+            self._last_words()
 
     def _run(self) -> None:
         while not self._stopping:

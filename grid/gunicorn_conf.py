@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
@@ -23,7 +24,7 @@ def _remove_metrics() -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Refuses new connections as soon as it stops, so that they go to the next replica.
+    """As soon as it stops it refuses new connections, so that they go to the next replica, and says farewell.
 
     gunicorn's own leaves the socket open until it ends, seconds later: callers connect and wait in vain.
     """
@@ -33,6 +34,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            # Beside what is still under way here, which must not wait for it.
+            threading.Thread(target=_stop_background, args=[self]).start()
 
 
 _settings = load_settings()
@@ -58,6 +61,10 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
+    _stop_background(worker)
+
+
+def _stop_background(worker: Any) -> None:
     from grid.background import stop_all
 
     if worker.app.callable is not None:

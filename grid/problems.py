@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 TYPES = {
     "grid-full": (503, "No substation has room for this request now"),
-    "no-substation": (503, "The substations with room did not answer"),
+    "no-substation": (503, "No substation with room can be reached"),
     "ledger-unavailable": (503, "The ledger does not answer"),
     "balancer-unavailable": (503, "No balancer answers"),
     "invalid-request": (422, "The request has wrong fields"),

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
 
     # balancer
     route_budget_ms: PositiveInt = Field(3_000, description="no further substation is tried after so long")
-    charge_timeout_ms: PositiveInt = Field(800, description="how long a substation may take to answer")
+    charge_timeout_ms: PositiveInt = Field(500, description="how long a substation may take to answer")
     connect_timeout_ms: PositiveInt = Field(300, description="how long any connection may take to open")
     placement_attempts: PositiveInt = Field(3, description="substations tried for one request before 503")
     sweep_interval_ms: PositiveInt = Field(500, description="how often each balancer looks for what is due")

@@ -48,5 +48,5 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
     app = Flask(__name__)
     service.init_app(app, "substation", settings, {"ledger": registered})
     app.register_blueprint(create_routes(identity, station, heartbeats, meters))
-    app.extensions["background"] = [Background("feeder", feed, interval_ms=1), heartbeat]
+    app.extensions["background"] = [heartbeat, Background("feeder", feed, interval_ms=1)]
     return app

@@ -12,6 +12,7 @@ class Outcome(StrEnum):
     ENDED = "ended"
     CONFLICT = "conflict"
     FULL = "full"
+    NOWHERE = "nowhere"
 
 
 class ReleaseOutcome(StrEnum):
@@ -36,7 +37,7 @@ class Request:
 
 
 class Placement(NamedTuple):
-    """The answer to one request; only `outcome` is set when it is FULL or CONFLICT."""
+    """The answer to one request; only `outcome` is set when it is FULL, NOWHERE or CONFLICT."""
 
     outcome: Outcome
     state: str = ""

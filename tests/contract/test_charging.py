@@ -128,8 +128,8 @@ def test_a_full_grid_says_so_and_when_to_come_back(grid: Grid, one: SubstationUn
     assert grid.watts_held() == {"one": 100_000}
 
 
-def test_a_zone_without_substations_is_full(grid: Grid) -> None:
-    problem_in(grid.request_charge(), 503, "grid-full")
+def test_a_zone_without_substations_is_not_full_but_out_of_reach(grid: Grid) -> None:
+    problem_in(grid.request_charge(), 503, "no-substation")
 
 
 def test_a_fleet_is_answered_in_order_each_as_if_it_had_asked_alone(grid: Grid, one: SubstationUnderTest) -> None:

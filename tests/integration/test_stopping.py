@@ -30,6 +30,13 @@ def test_a_stopping_service_refuses_new_connections_and_answers_what_is_under_wa
         assert api.has_ended()
 
 
+def test_a_stopping_substation_gets_nothing_new(redis_server_url: str, tmp_path: Path) -> None:
+    with run_grid([110, 110], redis_server_url, tmp_path) as grid:
+        grid.local.substations[0].stop()
+        eventually(lambda: [row["state"] for row in grid.substations()] == ["draining", "up"], within_s=8)
+        assert {grid.ask().json()["substation"] for _ in range(3)} == {"substation-2"}
+
+
 def _connect(url: str) -> socket.socket:
     parts = urlsplit(url)
     assert parts.hostname

@@ -341,7 +341,7 @@ def test_farewell_asks_for_nothing_new_but_keeps_what_charges(one: Substation) -
     one.start()
     one.heartbeats.farewell()
     assert (one.row.state, one.state(), one.row.committed) == ("draining", "charging", 10_000)
-    assert one.reserve("another").outcome == "full"
+    assert one.reserve("another").outcome == "nowhere"
 
 
 def test_farewell_without_a_ledger_is_no_error(

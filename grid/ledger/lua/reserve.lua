@@ -10,6 +10,7 @@
              ended     known, and finished or cancelled before
              conflict  the session id is known with other watts, energy or vehicle
              full      no routable substation has room (nothing is recorded; only the outcome is returned)
+             nowhere   no substation is routable at all (likewise)
 
   A known session id gets its first answer again: the id is the idempotency key.
 
@@ -63,7 +64,7 @@ end
 
 local function place(request, record)
   local substation = pick(request.watts)
-  if not substation then return { 'full' } end
+  if not substation then return { call('EXISTS', HEADROOM) == 1 and 'full' or 'nowhere' } end
   record = record or {
     vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
     ready_by = request.ready_by, priority = request.priority,

@@ -135,7 +135,7 @@ class TestHeartbeats:
     def test_a_draining_substation_gets_nothing_new_and_keeps_what_it_has(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.beat("draining")
-        assert zone.reserve("t").outcome is Outcome.FULL
+        assert zone.reserve("t").outcome is Outcome.NOWHERE
         assert zone.committed("one") == 11_000
         one.beat()
         assert zone.reserve("t").outcome is Outcome.PLACED
@@ -293,7 +293,7 @@ class TestSilence:
     def test_a_silent_substation_gets_nothing_new_until_it_speaks(self, zone: Zone, one: Substation) -> None:
         zone.clock.advance(HEARTBEAT_TTL_MS)
         assert zone.ledger.sweep().silenced == 1
-        assert zone.reserve("s").outcome is Outcome.FULL
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
         one.beat()
         assert zone.reserve("s").outcome is Outcome.PLACED
 
@@ -325,7 +325,7 @@ class TestSilence:
             zone.clock.advance(wait)
             zone.ledger.sweep()
         assert one.beat().outcome == "superseded"
-        assert zone.reserve("s").outcome is Outcome.FULL
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
 
     def test_a_request_for_an_epoch_that_arrives_late_does_no_harm(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -368,7 +368,7 @@ class TestSilence:
 class TestAWipedRedis:
     def test_nothing_is_routable_until_a_heartbeat_arrives(self, zone: Zone, one: Substation) -> None:
         zone.redis.flushall()
-        assert zone.reserve("s").outcome is Outcome.FULL
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
 
     def test_heartbeats_bring_back_what_is_charging(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s", 60_000)
