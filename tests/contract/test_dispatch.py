@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Heartbeat, LedgerUnavailable, Listed, Release
+from grid.ledger import Heartbeat, LedgerUnavailable, Listed, Release, ReleaseOutcome, Request
 from grid.ledger.keys import key
 
 from .conftest import (
@@ -58,8 +58,11 @@ def first(grid: Grid) -> str:
     return "first"
 
 
-def test_who_is_refused_is_served_elsewhere_and_the_watts_given_back(grid: Grid, first: str) -> None:
-    grid.network.hosts[first] = says_no
+@pytest.mark.parametrize("answerer", [says_no, answers(422), only_status(422)], ids=["409", "422", "422 to the array"])
+def test_who_is_refused_is_served_elsewhere_and_the_watts_given_back(
+    grid: Grid, first: str, answerer: Answerer
+) -> None:
+    grid.network.hosts[first] = answerer
     (decided,) = route(grid)
     assert (decided["status"], decided["state"], decided["substation"]) == (201, "charging", "twin")
     assert grid.watts_held() == {first: 0, "twin": 12_000}
@@ -304,6 +307,32 @@ def test_cancelling_tells_the_substation_which_attempt(grid: Grid, answerer: Ans
     assert json.loads(response.data)["state"] == "cancelled"
     (call,) = grid.network.calls
     assert (call.method, call.path) == ("DELETE", f"/charge/{order()['session_id']}?attempt=1")
+
+
+def test_cancelling_follows_a_session_that_is_moved_meanwhile(grid: Grid, first: str) -> None:
+    def moved_meanwhile(call: Call) -> Reply:
+        grid.ledger.release([Release(order()["session_id"], 1, ReleaseOutcome.REFUSED)])
+        (moved,) = grid.ledger.reserve([Request(order()["session_id"], "ev-42", 11_000, 10_000)], avoid=[first])
+        assert moved.substation == "twin"
+        return Reply(200, {})
+
+    route(grid)
+    grid.network.hosts |= {first: moved_meanwhile, "twin": answers(200)}
+    response = grid.balancer.delete(f"/sessions/{order()['session_id']}")
+    assert json.loads(response.data)["state"] == "cancelled"
+    assert grid.watts_held() == {first: 0, "twin": 1_000}
+    (told,) = grid.network.calls_to("twin")
+    assert told.path == f"/charge/{order()['session_id']}?attempt=2"
+
+
+def test_cancelling_what_holds_no_watts_bothers_no_substation(grid: Grid) -> None:
+    grid.stub("one", says_no)
+    grid.balancer.post("/route", json=order())
+    grid.network.calls.clear()
+    for _ in range(2):
+        response = grid.balancer.delete(f"/sessions/{order()['session_id']}")
+        assert json.loads(response.data)["state"] == "cancelled"
+    assert grid.network.calls == []
 
 
 @pytest.mark.parametrize("answerer", [silent, unreachable, fails, answers(422), answers(404), answers(599)])

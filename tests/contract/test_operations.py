@@ -239,9 +239,11 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     def the_car_is_done() -> None:
         grid.clock.advance(3_600)
         metered.beat()
+        metered.beat()
 
     changed = change(metered.client, the_car_is_done)
     assert changed["grid_substation_drawn_watts", ("metered",)] == -30_000
+    assert ("grid_substation_sessions_started_total", ("metered",)) not in changed, "each is counted once"
     assert changed["grid_substation_sessions_ended_total", ("finished", "metered")] == 1
     assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered",)] == 10_000
     now = samples(metered.client)

@@ -187,6 +187,13 @@ def test_a_cancel_stops_the_car_and_tells_what_it_got(feeder: Feeder) -> None:
     assert feeder.charge("a") is Verdict.CANCELLED_BEFORE
 
 
+def test_a_cancel_of_a_car_that_is_just_done_comes_too_late(feeder: Feeder) -> None:
+    feeder.charge("a")
+    feeder.clock.advance(HOUR_S)
+    assert feeder.station.cancel("a", attempt=1) is False
+    assert feeder.unreported() == [("a", 1, "finished", 10_000)]
+
+
 def test_an_attempt_cancelled_before_it_came_never_starts_and_is_acknowledged(feeder: Feeder) -> None:
     assert feeder.station.cancel("a", attempt=2) is False
     assert feeder.unreported() == [("a", 2, "cancelled", 0)]
