@@ -251,6 +251,24 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     assert now["grid_substation_capacity_watts", ("metered",)] == 50_000
 
 
+def test_an_overload_is_metered_in_seconds(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+    for _ in range(2):
+        grid.request_charge(power_kw=20, energy_kwh=1_000)
+    leaves = (grid.request_charge(power_kw=5)).headers["Location"]
+
+    def the_limit_is_lowered() -> None:
+        metered.station.limit = 30_000
+        grid.api.delete(leaves)
+        for _ in range(3):
+            grid.clock.advance(2.5)
+            metered.beat()
+
+    changed = change(metered.client, the_limit_is_lowered)
+    assert changed["grid_substation_overload_seconds_total", ("metered",)] == 7.5
+    assert (metered.client.get("/status").get_json() or {})["overload_seconds"] == 7.5
+
+
 def test_callers_cannot_make_new_time_series(clients: dict[str, FlaskClient]) -> None:
     def ask() -> None:
         for number in range(20):
