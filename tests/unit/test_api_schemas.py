@@ -48,7 +48,7 @@ def test_now_is_not_the_future() -> None:
     assert parsed(ready_by=(now + timedelta(minutes=1)).isoformat()).ready_by is not None
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.builds(
         dict,

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid import session_ids
@@ -12,6 +12,7 @@ from grid.settings import Settings
 ZONES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(ZONES, st.text(), st.integers(0, 10_000))
 def test_every_id_is_valid_and_says_its_zone(zone: str, key: str, index: int) -> None:
     assert Settings(zones=(zone,), zone=zone).zone == zone, "a zone that the settings allow"

@@ -450,6 +450,7 @@ TestAnyStation = AnyStation.TestCase
 TestAnyStation.settings = settings(max_examples=60, stateful_step_count=STEPS, deadline=None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, LIMIT), st.integers(1, 1_000_000)), min_size=1, max_size=20))
 def test_whoever_charges_to_the_end_gets_exactly_its_energy(cars: list[tuple[int, int]]) -> None:
     feeder = Feeder(time_scale=1_000)
