@@ -26,6 +26,19 @@ _BODY = {
         }
     },
 }
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = ProblemDetails.model_json_schema()
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+_FLEET = {
+    "description": "An answer for each car, in order, each with the status it would have had alone",
+    "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
+}
+_UNAVAILABLE = _problem("The grid is full or out of reach; Retry-After says when to ask again")
+_ONE_SESSION: dict[Any, Any] = {200: Session, 404: _problem("No such session is known"), 503: _UNAVAILABLE}
 _IDEMPOTENCY_KEY = {
     "name": KEY_HEADER,
     "in": "header",
@@ -40,7 +53,7 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
     @routes.post(
         "/request-charge",
         summary="Ask for one car, or for a fleet in an array",
-        responses={201: Accepted, 207: None, 422: ProblemDetails, 503: ProblemDetails},
+        responses={201: Accepted, 207: _FLEET, 422: _problem("Which fields are wrong"), 503: _UNAVAILABLE},
         openapi_extensions={"requestBody": _BODY, "parameters": [_IDEMPOTENCY_KEY]},
     )
     def request_charge() -> Response:
@@ -65,15 +78,15 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
             response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"
         return response
 
-    @routes.get("/sessions/<session_id>", summary="One session", responses={200: Session, 404: ProblemDetails})
+    @routes.get("/sessions/<session_id>", summary="One session", responses=_ONE_SESSION)
     def session(path: SessionPath) -> Response:
         return _session("GET", path.session_id)
 
-    @routes.delete("/sessions/<session_id>", summary="Cancel a session", responses={200: Session, 404: ProblemDetails})
+    @routes.delete("/sessions/<session_id>", summary="Cancel a session", responses=_ONE_SESSION)
     def cancel(path: SessionPath) -> Response:
         return _session("DELETE", path.session_id)
 
-    @routes.get("/grid", summary="Every substation", responses={200: Grid})
+    @routes.get("/grid", summary="Every substation", responses={200: Grid, 503: _UNAVAILABLE})
     def grid() -> Response:
         return _translated("GET", "/grid", units.grid)
 

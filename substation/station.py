@@ -180,11 +180,6 @@ class Station:
             self.on_change()
         return snapshot
 
-    def find(self, session: str) -> Charging | End | None:
-        """A car that charges here or did so lately."""
-        with self._lock:
-            return self._charging.get(session) or self._memory.get(session)
-
     def reported(self, ends: Iterable[End]) -> None:
         """The ledger has taken these in."""
         with self._lock:

@@ -415,7 +415,9 @@ def test_the_description_tells_the_header_and_the_answers(description: dict[str,
 def test_what_a_session_is_described_as_is_what_is_answered(
     grid: Grid, one: SubstationUnderTest, description: dict[str, Any]
 ) -> None:
-    schemas = description["components"]["schemas"]
+    responses = description["paths"]["/request-charge"]["post"]["responses"]
+    problem = responses["503"]["content"]["application/problem+json"]["schema"]
+    schemas = {**description["components"]["schemas"], "ProblemDetails": problem}
     accepted = grid.request_charge()
     for answered, described in (
         (accepted.get_json(), "Accepted"),

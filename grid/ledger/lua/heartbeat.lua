@@ -59,7 +59,7 @@ local function confirm(session, record)
 end
 
 local function adopt(session, attempt, watts, energy_wh, vehicle, record)
-  record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now }
+  record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, adopted = true }
   record.state, record.since, record.substation, record.epoch = 'charging', now, id, epoch
   record.attempt, record.watts = attempt, watts
   hold(session, record)

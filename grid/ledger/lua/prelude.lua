@@ -61,10 +61,11 @@ local function give_back(field, record, state, retention)
     call('ZREM', DUE, field)
     return
   end
-  record.state, record.since = state, now
   if state == 'interrupted' then
     record.done = tonumber(call('HGET', DELIVERED, field) or record.done)
+    if record.done >= record.energy_wh then state = 'finished' end
   end
+  record.state, record.since = state, now
   write(field, record)
   call('ZADD', DUE, now + retention, field)
 end

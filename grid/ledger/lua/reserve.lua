@@ -8,7 +8,7 @@
   returns  for each request { outcome, state, substation, url, epoch, attempt, energy_wh, accepted }
              placed    the watts are held; energy_wh is what is still missing
              ended     known, and finished or cancelled before
-             conflict  the session id is known with other watts, energy or vehicle
+             conflict  the session id is known with other values
              full      no routable substation has room (nothing is recorded; only the outcome is returned)
              nowhere   no substation is routable at all (likewise)
 
@@ -63,7 +63,7 @@ local function answer(outcome, record)
 end
 
 local function place(request, record)
-  local substation = pick(request.watts)
+  local substation = pick(record and record.watts or request.watts)
   if not substation then return { call('EXISTS', HEADROOM) == 1 and 'full' or 'nowhere' } end
   record = record or {
     vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
@@ -78,13 +78,19 @@ local function place(request, record)
   return answer('placed', record)
 end
 
+-- What heartbeats brought back after a loss is known by its vehicle only.
+local function is_another(request, record)
+  if record.adopted then return record.vehicle ~= request.vehicle end
+  return record.vehicle ~= request.vehicle or record.watts ~= request.watts or record.energy_wh ~= request.energy_wh
+    or record.ready_by ~= request.ready_by or record.priority ~= request.priority
+end
+
 local answers = {}
 for i, request in ipairs(asked.requests) do
   local record = read(SESSIONS, request.session)
   if not record then
     answers[i] = place(request)
-  elseif record.watts ~= request.watts or record.energy_wh ~= request.energy_wh
-    or record.vehicle ~= request.vehicle then
+  elseif is_another(request, record) then
     answers[i] = { 'conflict' }
   elseif PLACEABLE[record.state] then
     answers[i] = place(request, record)

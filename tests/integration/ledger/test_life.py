@@ -59,7 +59,13 @@ def test_a_known_session_gets_its_first_answer_again_and_no_second_watt(zone: Zo
 
 @pytest.mark.parametrize(
     "other",
-    [Request("s", "car", 22_000, 10_000), Request("s", "car", 11_000, 5), Request("s", "bus", 11_000, 10_000)],
+    [
+        Request("s", "car", 22_000, 10_000),
+        Request("s", "car", 11_000, 5),
+        Request("s", "bus", 11_000, 10_000),
+        Request("s", "car", 11_000, 10_000, ready_by=1_900_000_000_000),
+        Request("s", "car", 11_000, 10_000, priority="emergency"),
+    ],
 )
 def test_a_known_session_with_other_values_is_a_conflict(zone: Zone, one: Substation, other: Request) -> None:
     zone.reserve("s")
@@ -281,6 +287,14 @@ class TestRestart:
         assert record is not None
         assert record.delivered_wh == 5_000
 
+    def test_what_had_all_its_energy_when_it_was_interrupted_is_finished(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=10_000)
+        one.beat()
+        one.restarts()
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+
     def test_a_reservation_of_the_new_epoch_is_left_alone(self, zone: Zone, one: Substation) -> None:
         one.restarts()
         one.beat()
@@ -379,6 +393,8 @@ class TestAWipedRedis:
         assert (zone.state("s"), zone.committed("one")) == ("charging", 60_000)
         assert zone.reserve("t", 60_000).outcome is Outcome.FULL
         assert one.epoch == 1
+        again = zone.ledger.reserve([Request("s", "car", 60_000, 99, ready_by=1_900_000_000_000)])
+        assert [placement.outcome for placement in again] == [Outcome.PLACED], "its key still means this session"
 
     def test_what_was_given_away_in_the_gap_shows_as_more_than_the_limit(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s", 60_000)
