@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from grid.health import probe
+from grid.ledger import Ledger, LedgerUnavailable, connect
 from grid.settings import inherited_environment, redis_url_if_given
 
 LOGS = Path("build/local")
@@ -125,6 +126,7 @@ class LocalGrid:
             if self.redis:
                 self.redis.start()
                 wait_until(self.redis, lambda: accepts(_port(self.redis_url or "")))
+            self._check_redis()
             for service in self.services[1 if self.redis else 0 :]:
                 service.start()
             for service in [*self.substations, *self.balancers, self.api]:
@@ -155,6 +157,13 @@ class LocalGrid:
         service.start()
         wait_until(service, partial(probe, f"{service.url}/ready"))
         return service
+
+    def _check_redis(self) -> None:
+        try:
+            with connect(self.redis_url or "", timeout_ms=2_000, connections=1) as redis:
+                Ledger(redis, "default").ping()
+        except (LedgerUnavailable, ValueError) as error:
+            raise LocalGridError(f"Redis at {self.redis_url} does not answer: {error}") from error
 
     def _describe(self) -> None:
         if self.api_port and accepts(self.api_port):

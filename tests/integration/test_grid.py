@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from grid.local import LocalGrid, free_port
+from grid.local import LocalGrid, LocalGridError, free_port
 
 from .conftest import CAR, Grid, eventually, run_grid
 
@@ -150,6 +150,12 @@ def test_without_redis_server_the_grid_runs_on_fakeredis(tmp_path: Path, monkeyp
         assert local.redis_kind == "fakeredis"
         with requests.post(f"{local.url}/request-charge", json=CAR, timeout=10) as answer:
             assert answer.status_code == 201
+
+
+def test_a_redis_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    with pytest.raises(LocalGridError, match=nowhere), LocalGrid(redis_url=nowhere, logs=tmp_path):
+        pass
 
 
 def test_make_up_says_where_everything_is_and_leaves_nothing_running() -> None:
