@@ -27,7 +27,7 @@ def run(*command: str, environment: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def eventually(condition: Callable[[], Value], within_s: float = 20.0) -> Value:
+def eventually(condition: Callable[[], Value | None], within_s: float = 20.0) -> Value:
     """The first true value of `condition`, or a failure that shows its last one."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
