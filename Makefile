@@ -1,10 +1,11 @@
 # Everything this project does. Needs Python 3.11+ and make; the rest is set up by the first target that needs it.
 PYTHON ?= python3
 PORT ?= 8080
+DURATION ?= 60
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test storm test-compose bench lint format lock clean
+.PHONY: help demo up test storm test-compose chaos bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +24,9 @@ storm: $(VENV)/ready  ## a thousand random storms of faults against the ledger (
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
 	@$(RUN) pytest tests/compose
+
+chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATION=60 SEED=7 (needs Docker)
+	@$(RUN) tests.compose.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/ready  ## what a decision costs at 10, 1,000 and 100,000 substations (needs redis-server)
 	@$(RUN) loadtest.ledger_cost

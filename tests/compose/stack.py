@@ -15,7 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 ROOT = Path(__file__).parents[2]
 BALANCERS = 3
 SUBSTATIONS = 3
-GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+GET = """
+import sys, urllib.request
+for url in sys.argv[1:]:
+    print(urllib.request.urlopen(url, timeout=5).read().decode().strip())
+"""
 
 Value = TypeVar("Value")
 
@@ -34,6 +38,16 @@ def eventually(condition: Callable[[], Value | None], within_s: float = 20.0) ->
         assert time.monotonic() < deadline, f"still {value!r} after {within_s} s"
         time.sleep(0.1)
     return value
+
+
+def samples(metrics: str, name: str) -> list[tuple[dict[str, str], float]]:
+    """The labels and the value of each sample of this name in what a service's /metrics says."""
+    return [
+        (sample.labels, sample.value)
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == name
+    ]
 
 
 def missing() -> str | None:
@@ -124,25 +138,17 @@ class Stack:
         inspected: list[dict[str, Any]] = json.loads(run("docker", "inspect", *ids))
         return inspected
 
-    def get_inside(self, container: dict[str, Any], path: str) -> str:
-        """GET a service's own endpoint from within its container: it is reachable from nowhere else here."""
-        return run("docker", "exec", container["Id"], "python", "-c", GET, f"http://127.0.0.1:5000{path}")
-
-    def counted(self, container: dict[str, Any], metric: str) -> list[tuple[dict[str, str], float]]:
-        """The labels and the value of each sample of one metric of a service's container."""
-        return [
-            (sample.labels, sample.value)
-            for family in text_string_to_metric_families(self.get_inside(container, "/metrics"))
-            for sample in family.samples
-            if sample.name == metric
-        ]
+    def get_inside(self, container: dict[str, Any], *paths: str) -> str:
+        """GET a service's own endpoints from within its container: they are reachable from nowhere else here."""
+        urls = [f"http://127.0.0.1:5000{path}" for path in paths]
+        return run("docker", "exec", container["Id"], "python", "-c", GET, *urls)
 
     def placed(self) -> dict[str, float]:
         """How many sessions each balancer has placed since it started."""
         return {
             container["Name"]: sum(
                 value
-                for labels, value in self.counted(container, "grid_placements_total")
+                for labels, value in samples(self.get_inside(container, "/metrics"), "grid_placements_total")
                 if labels["outcome"] == "charging"
             )
             for container in self.containers("balancer")

@@ -1,11 +1,10 @@
 """What the substations say of themselves. A killed one takes its figures along, so it is asked before."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ..stack import Stack, eventually
+from ..stack import Stack, eventually, samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,11 @@ def ask(stack: Stack, container: dict[str, Any]) -> Account:
 
 def _ask(stack: Stack, container: dict[str, Any]) -> Account | None:
     try:
-        status = json.loads(stack.get_inside(container, "/status"))
-        refusals = stack.counted(container, "grid_substation_refusals_total")
+        first, _, metrics = stack.get_inside(container, "/status", "/metrics").partition("\n")
     except AssertionError:
         return None
+    status = json.loads(first)
+    refusals = samples(metrics, "grid_substation_refusals_total")
     return Account(
         substation=status["substation"],
         limit=status["limit_watts"],
@@ -39,5 +39,5 @@ def _ask(stack: Stack, container: dict[str, Any]) -> Account | None:
         drawn=status["drawn_watts"],
         overload_s=status["overload_seconds"],
         started=status["started"],
-        refused=dict(Counter({labels["reason"]: int(value) for labels, value in refusals})),
+        refused={labels["reason"]: int(value) for labels, value in refusals},
     )
