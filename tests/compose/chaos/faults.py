@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ..stack import run
+from ..stack import eventually, run
 from .schedule import Kind
 
 
@@ -39,8 +39,19 @@ def suffering(container: Container, kind: Kind) -> Iterator[None]:
             ["network", "connect", *aliases, container.network, container.id],
         ),
     }[kind]
-    run("docker", *begin)
+    eventually(lambda: _done("docker", *begin))
     try:
         yield
     finally:
         run("docker", *end)
+
+
+def _done(*command: str) -> bool:
+    """Docker cannot freeze a container in which a process starts just then, as its health check does."""
+    try:
+        run(*command)
+    except AssertionError as error:
+        if "unable to freeze" in str(error):
+            return False
+        raise
+    return True
