@@ -275,6 +275,12 @@ class TestCancelling:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
+    def test_asked_for_again_before_that_it_is_not_started_again(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        again = zone.reserve("s")
+        assert (again.outcome, again.state) == (Outcome.ENDED, "unsettled")
+
     def test_what_finished_meanwhile_stays_finished(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.ends("s")
@@ -508,9 +514,7 @@ class TestARedisThatWasRolledBack:
     """It believes what was true some time ago."""
 
     @pytest.mark.parametrize(("how", "state"), [("finished", "finished"), ("cancelled", "cancelled")])
-    def test_what_has_ended_since_ends_again_as_it_did(
-        self, zone: Zone, one: Substation, how: str, state: str
-    ) -> None:
+    def test_what_has_ended_since_ends_again_as_it_did(self, zone: Zone, one: Substation, how: str, state: str) -> None:
         zone.reserve("s")
         one.starts("s")
         one.beat()
