@@ -54,7 +54,7 @@ class Background:
     def _pause_s(self) -> float:
         if not self._failures:
             return self._interval
-        return min(self._interval, FIRST_RETRY_S * 2 ** min(self._failures - 1, 10))
+        return min(self._interval, FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 10))
 
     def _round(self) -> None:
         try:

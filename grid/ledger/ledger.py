@@ -133,7 +133,8 @@ class Ledger:
             "retention": self._retention_ms,
         }
         *counts, interrupted = self._run(self._sweep, asked)
-        return Swept(*counts, [_request(session, json.loads(record)) for session, record in interrupted])
+        resumed = [_request(session, json.loads(record)) for session, record in interrupted]
+        return Swept._make([*counts, resumed])
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
