@@ -120,9 +120,9 @@ class TestHeartbeats:
         zone.reserve("s")
         one.starts("s")
         one.beat(number=10)
-        one.runs.clear()
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
         assert one.beat(number=10).outcome == "ok"
-        assert zone.state("s") == "charging"
+        assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
     def test_one_of_an_older_epoch_changes_nothing(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
