@@ -29,6 +29,8 @@ def main() -> None:
     console.print("Starting 3 balancers, 3 substations and all they need in containers ...")
     try:
         verdict = chaos(seed, options.duration, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    except AssertionError as error:
+        sys.exit(f"The run did not come to a verdict: {error}")
     except KeyboardInterrupt:
         sys.exit("\nStopped.")
     show(verdict, console)

@@ -47,6 +47,7 @@ def chaos(seed: int, duration_s: float, say: Callable[[str], None]) -> Verdict:
                 seed,
                 duration_s,
                 injector.inflicted,
+                [container["Name"] for container in stack.containers() if container["RestartCount"]],
                 answered,
                 injector.accounts,
                 [accounts.ask(stack, container) for container in stack.containers("substation")],

@@ -18,14 +18,16 @@ EXCUSED = ("503 /problems/no-substation", "503 /problems/ledger-unavailable", "5
 
 @dataclass(frozen=True)
 class Verdict:
-    """kW, s. `lost` are accepted sessions and the state they were left in; `gap_at_s` counts from the first fault.
+    """kW, s. `gap_at_s` counts from the first fault.
 
+    `crashed` are containers that ended by themselves, `lost` accepted sessions and the state they were left in.
     `orders` is what the substations were asked to start, `refusals` what they refused of it (409), by reason.
     """
 
     seed: int
     duration_s: float
     faults: dict[str, int]
+    crashed: list[str]
     requests: int
     accepted: int
     refused: int
@@ -45,6 +47,7 @@ class Verdict:
         unexcused = {what: count for what, count in self.errors.items() if what not in EXCUSED}
         promises = {
             "the drivers were never served": self.accepted == 0,
+            f"crashed: {', '.join(self.crashed)}": bool(self.crashed),
             f"unexpected answers: {unexcused}": bool(unexcused),
             "a substation was overloaded": self.overload_s > 0 or self.peak_of_limit > 1,
             f"accepted sessions were lost: {dict(Counter(self.lost.values()))}": bool(self.lost),
@@ -61,6 +64,7 @@ def judge(
     seed: int,
     duration_s: float,
     inflicted: Sequence[Inflicted],
+    crashed: Sequence[str],
     answers: Sequence[Answer],
     accounts: Sequence[Account],
     at_the_end: Sequence[Account],
@@ -81,6 +85,7 @@ def judge(
         seed=seed,
         duration_s=duration_s,
         faults=dict(Counter(f"{each.fault.kind} {service_of(each.fault.container)}" for each in inflicted)),
+        crashed=list(crashed),
         requests=len(answers),
         accepted=sum(1 for answer in answers if answer.session),
         refused=outcomes.pop("refused", 0),
