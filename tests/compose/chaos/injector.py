@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Any
 
 from ..stack import Stack
 from .accounts import Account, ask
 from .faults import Container, suffering
-from .schedule import Fault, Kind, service_of
+from .schedule import NEVER_ALL, REPLICAS, Fault, Kind, service_of
 
 TICK_S = 0.1
 
@@ -36,7 +36,9 @@ class Injector:
             container = Container.of(inspected)
             self._containers[container.name] = container
             self._inspected[container.name] = inspected
-        self._locks = {name: Lock() for name in self._containers}
+        # The schedule keeps these rules; a docker that takes its time must not break them.
+        self._one_at_a_time = {name: Lock() for name in self._containers}
+        self._never_all = {service: Semaphore(number - (service in NEVER_ALL)) for service, number in REPLICAS.items()}
         self.accounts: list[Account] = []
         self.away: dict[str, Kind] = {}
         self.inflicted: list[Inflicted] = []
@@ -57,8 +59,9 @@ class Injector:
                 time.sleep(TICK_S)
 
     def _inflict(self, fault: Fault) -> None:
-        with self._locks[fault.container]:
-            if fault.kind is Kind.KILL and service_of(fault.container) == "substation":
+        service = service_of(fault.container)
+        with self._one_at_a_time[fault.container], self._never_all[service]:
+            if fault.kind is Kind.KILL and service == "substation":
                 self.accounts.append(ask(self._stack, self._inspected[fault.container]))
             began = time.time()
             with suffering(self._containers[fault.container], fault.kind):
