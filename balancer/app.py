@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask, Response
 
 from balancer.dispatch import Dispatcher
+from balancer.ledger_view import LedgerView
 from balancer.routes import create_routes
 from balancer.substation import SubstationClient
 from balancer.sweeper import Sweeper
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
         return problem.response()
 
     app = Flask(__name__)
-    service.init_app(app, "balancer", settings, {"redis": redis_answers})
+    service.init_app(app, "balancer", settings, {"redis": redis_answers}, [LedgerView(ledgers)])
     app.register_error_handler(LedgerUnavailable, unavailable)
     app.register_blueprint(create_routes(ledgers, dispatchers, settings.retry_after_s))
     app.extensions["background"] = [Background("sweep", sweep, settings.sweep_interval_ms)]

@@ -20,7 +20,7 @@ from grid.ledger import (
     Request,
     SessionRecord,
 )
-from grid.metrics import balancer_metrics
+from grid.metrics import balancer_metrics, power_class
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ class Dispatcher:
         A request that a substation refuses, or does not answer, is tried elsewhere.
         """
         decisions = self._decide(requests, request_id)
-        for decision in decisions:
-            self._metrics.placements.labels(decision.result).inc()
+        for request, decision in zip(requests, decisions, strict=True):
+            self._metrics.placements.labels(decision.result, power_class(request.watts)).inc()
         return decisions
 
     def resume(self, interrupted: Sequence[Request]) -> list[Decision]:

@@ -4,7 +4,7 @@ Correct across gunicorn workers: `grid/gunicorn_conf.py` sets PROMETHEUS_MULTIPR
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +20,20 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+CHARGING_TIME = (1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 57_600)
+POWER_CLASSES_KW = (4, 8, 12, 25, 60, 160, 400)
+"""Upper bounds: home sockets, home and street chargers, three phases, fast and motorway chargers."""
+
+
+def power_class(watts: int) -> str:
+    """The label `up_to_kw` of a request."""
+    return next((str(bound) for bound in POWER_CLASSES_KW if watts <= bound * 1000), "more")
 
 
 class ServiceMetrics:
@@ -41,7 +52,9 @@ class BalancerMetrics:
     """What a balancer decides, and what it costs."""
 
     def __init__(self) -> None:
-        self.placements = Counter("grid_placements_total", "Charging requests decided", ["outcome"])
+        self.placements = Counter(
+            "grid_placements_total", "Charging requests decided, by power class", ["outcome", "up_to_kw"]
+        )
         self.resumed = Counter(
             "grid_resumptions_total", "Tries to place an interrupted session again, by outcome", ["outcome"]
         )
@@ -57,6 +70,9 @@ class BalancerMetrics:
         self.swept = Counter("grid_swept_total", "What sweeps dealt with", ["kind"])
 
 
+SUBSTATION = ["zone", "substation"]
+
+
 class SubstationMetrics:
     """What a substation carries, by its own account."""
 
@@ -66,16 +82,41 @@ class SubstationMetrics:
         self.drawn = _gauge("grid_substation_drawn_watts", "What the cars draw now")
         self.peak = _gauge("grid_substation_peak_watts", "The most they drew since it started")
         self.charging = _gauge("grid_substation_sessions", "Cars charging now")
-        self.overload = Counter("grid_substation_overload_seconds_total", "Time above the limit", ["substation"])
-        self.started = Counter("grid_substation_sessions_started_total", "Sessions started", ["substation"])
-        self.ended = Counter("grid_substation_sessions_ended_total", "Sessions ended", ["substation", "how"])
-        self.refused = Counter("grid_substation_refusals_total", "POST /charge refused", ["substation", "reason"])
+        self.overload = Counter("grid_substation_overload_seconds_total", "Time above the limit", SUBSTATION)
+        self.started = Counter("grid_substation_sessions_started_total", "Sessions started", SUBSTATION)
+        self.ended = Counter("grid_substation_sessions_ended_total", "Sessions ended", [*SUBSTATION, "how"])
+        self.refused = Counter("grid_substation_refusals_total", "POST /charge refused", [*SUBSTATION, "reason"])
         self.energy = Counter(
-            "grid_substation_energy_delivered_watt_hours_total", "Energy of ended sessions", ["substation"]
+            "grid_substation_energy_delivered_watt_hours_total", "Energy of ended sessions", SUBSTATION
+        )
+        self.charging_time = Histogram(
+            "grid_substation_charging_seconds",
+            "From a session's start to its end, in real time",
+            SUBSTATION,
+            buckets=CHARGING_TIME,
         )
         self.heartbeats = Counter(
-            "grid_substation_heartbeats_total", "Heartbeats sent, by the ledger's answer", ["substation", "outcome"]
+            "grid_substation_heartbeats_total", "Heartbeats sent, by the ledger's answer", [*SUBSTATION, "outcome"]
         )
+
+
+LEDGER_GAUGES = {
+    "grid_ledger_up": ("1 if Redis answers this balancer", ["zone"]),
+    "grid_ledger_sessions": ("Sessions known, by state", ["zone", "state"]),
+    "grid_ledger_capacity_watts": ("Rating", ["zone", "substation"]),
+    "grid_ledger_limit_watts": ("Overload threshold", ["zone", "substation"]),
+    "grid_ledger_committed_watts": ("What sessions hold", ["zone", "substation"]),
+    "grid_ledger_headroom_watts": ("What the next request may take", ["zone", "substation"]),
+    "grid_ledger_load_ratio": ("Committed by limit", ["zone", "substation"]),
+    "grid_ledger_heartbeat_age_seconds": ("Since the last heartbeat", ["zone", "substation"]),
+    "grid_ledger_substation_state": ("1 for the state it is in", ["zone", "substation", "state"]),
+}
+"""What balancer/ledger_view.py reads at each scrape: name → meaning and labels."""
+
+
+def ledger_gauge(name: str) -> GaugeMetricFamily:
+    meaning, labels = LEDGER_GAUGES[name]
+    return GaugeMetricFamily(name, meaning, labels=labels)
 
 
 # Made when a service first needs them, so that each shows its own metrics only.
@@ -85,7 +126,7 @@ substation_metrics = cache(SubstationMetrics)
 
 
 def _gauge(name: str, meaning: str) -> Gauge:
-    return Gauge(name, meaning, ["substation"], multiprocess_mode="livemostrecent")
+    return Gauge(name, meaning, SUBSTATION, multiprocess_mode="livemostrecent")
 
 
 class _AllWorkers(Collector):
@@ -98,16 +139,16 @@ class _AllWorkers(Collector):
         return metrics
 
 
-def render() -> bytes:
-    """All metrics of this service, of all its workers."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
+def render(collectors: Iterable[Collector] = ()) -> bytes:
+    """All metrics of this service, of all its workers, and what `collectors` read now."""
     registry = CollectorRegistry()
-    registry.register(_AllWorkers())
+    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
+    for collector in collectors:
+        registry.register(collector)
     return generate_latest(registry)
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, collectors: Sequence[Collector]) -> None:
     @app.route("/metrics")
     def metrics() -> Response:
-        return Response(render(), content_type=CONTENT_TYPE_LATEST)
+        return Response(render(collectors), content_type=CONTENT_TYPE_LATEST)

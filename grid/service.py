@@ -4,9 +4,11 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from http import HTTPMethod
 
 from flask import Flask, Response, g, request
+from prometheus_client.registry import Collector
 
 from grid import bodies, health, logs, metrics, problems
 from grid.health import Check
@@ -19,14 +21,19 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _QUIET = {"health", "ready", "metrics"}
 
 
-def init_app(app: Flask, name: str, settings: Settings, checks: dict[str, Check]) -> None:
-    """Give `app` everything that each service has. `checks` are its dependencies, for /ready."""
+def init_app(
+    app: Flask, name: str, settings: Settings, checks: dict[str, Check], collectors: Sequence[Collector] = ()
+) -> None:
+    """Give `app` everything that each service has. `checks` are its dependencies, for /ready.
+
+    `collectors` read, at each scrape, what this process does not count itself.
+    """
     app.url_map.merge_slashes = False  # an odd path is an unknown one, not a redirect
     logs.configure(name, settings.log_level)
     bodies.init_app(app, max_body_bytes=settings.max_body_bytes, max_batch=settings.max_batch)
     problems.init_app(app)
     health.init_app(app, checks)
-    metrics.init_app(app)
+    metrics.init_app(app, collectors)
 
     counted = metrics.service_metrics()
 

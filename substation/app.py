@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
     settings = settings or load_settings()
     ledger = ledger or open_ledgers(settings, [settings.zone], connections=2)[settings.zone]
     identity = identify(settings)
-    meters = Meters(identity.substation, identity.capacity, identity.limit)
+    meters = Meters(settings.zone, identity.substation, identity.capacity, identity.limit)
     station = Station(identity.limit, settings.time_scale, on_end=meters.ended)
     heartbeats = Heartbeats(ledger, station, identity, meters)
 

@@ -7,28 +7,29 @@ from substation.station import End, Snapshot
 class Meters:
     """The metrics of one substation. Powers in W."""
 
-    def __init__(self, substation: str, capacity: int, limit: int) -> None:
-        self._substation = substation
+    def __init__(self, zone: str, substation: str, capacity: int, limit: int) -> None:
+        self._names = (zone, substation)
         self._metrics = substation_metrics()
         self._started = 0
         self._overload_s = 0.0
-        self._metrics.capacity.labels(substation).set(capacity)
-        self._metrics.limit.labels(substation).set(limit)
+        self._metrics.capacity.labels(*self._names).set(capacity)
+        self._metrics.limit.labels(*self._names).set(limit)
 
     def show(self, snapshot: Snapshot) -> None:
-        self._metrics.drawn.labels(self._substation).set(snapshot.drawn)
-        self._metrics.peak.labels(self._substation).set(snapshot.peak)
-        self._metrics.charging.labels(self._substation).set(len(snapshot.charging))
-        self._metrics.started.labels(self._substation).inc(snapshot.started - self._started)
-        self._metrics.overload.labels(self._substation).inc(snapshot.overload_s - self._overload_s)
+        self._metrics.drawn.labels(*self._names).set(snapshot.drawn)
+        self._metrics.peak.labels(*self._names).set(snapshot.peak)
+        self._metrics.charging.labels(*self._names).set(len(snapshot.charging))
+        self._metrics.started.labels(*self._names).inc(snapshot.started - self._started)
+        self._metrics.overload.labels(*self._names).inc(snapshot.overload_s - self._overload_s)
         self._started, self._overload_s = snapshot.started, snapshot.overload_s
 
     def ended(self, end: End) -> None:
-        self._metrics.ended.labels(self._substation, end.how).inc()
-        self._metrics.energy.labels(self._substation).inc(end.delivered_wh)
+        self._metrics.ended.labels(*self._names, end.how).inc()
+        self._metrics.energy.labels(*self._names).inc(end.delivered_wh)
+        self._metrics.charging_time.labels(*self._names).observe(end.lasted_s)
 
     def refused(self, reason: str) -> None:
-        self._metrics.refused.labels(self._substation, reason).inc()
+        self._metrics.refused.labels(*self._names, reason).inc()
 
     def heartbeat(self, outcome: str) -> None:
-        self._metrics.heartbeats.labels(self._substation, outcome).inc()
+        self._metrics.heartbeats.labels(*self._names, outcome).inc()

@@ -58,6 +58,7 @@ class End:
     how: str
     delivered_wh: int
     at: float
+    lasted_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ class Station:
         order = running.order
         del self._charging[order.session]
         self._draw(-order.watts, now)
-        end = End(order.session, order.attempt, how, running.delivered_wh(now), now)
+        end = End(order.session, order.attempt, how, running.delivered_wh(now), now, now - running.started)
         self._remember(end)
         self._unreported[order.session, order.attempt] = end
         self.on_end(end)

@@ -11,6 +11,7 @@ NAMES = (
     "epochs",
     "sessions",
     "delivered",
+    "states",
     "by_substation",
     "due",
 )

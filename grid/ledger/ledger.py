@@ -164,7 +164,9 @@ class Ledger:
     def grid(self) -> list[SubstationRecord]:
         """Every substation, by name. O(N), two round trips."""
         names = ("substations", "limit", "committed")
-        substations, limits, committed = self._pipe(*(("HGETALL", key(self.zone, name)) for name in names))
+        *hashes, time = self._pipe(*(("HGETALL", key(self.zone, name)) for name in names), ("TIME",))
+        substations, limits, committed = hashes
+        now = self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
         rows = []
@@ -180,9 +182,15 @@ class Ledger:
                     limit=int(limits.get(name, 0)),
                     committed=int(committed.get(name, 0)),
                     sessions=sessions,
+                    silent_ms=max(0, now - about["heard"]),
                 )
             )
         return sorted(rows, key=lambda row: row.substation)
+
+    def states(self) -> dict[str, int]:
+        """How many sessions are in each state; `superseded` are attempts given up that may still run. O(1)."""
+        (states,) = self._pipe(("HGETALL", key(self.zone, "states")))
+        return {state: int(number) for state, number in states.items()}
 
     def ping(self) -> None:
         """Returns if Redis answers."""

@@ -151,6 +151,8 @@ class SubstationRecord:
     limit: int
     committed: int
     sessions: int
+    silent_ms: int
+    """Since its last heartbeat."""
 
     @property
     def load(self) -> float:

@@ -39,7 +39,7 @@ class Substation:
 
     def restart(self) -> None:
         self.station = Station(IDENTITY.limit, 1.0, clock=lambda: self.seconds)
-        meters = Meters(IDENTITY.substation, IDENTITY.capacity, IDENTITY.limit)
+        meters = Meters("default", IDENTITY.substation, IDENTITY.capacity, IDENTITY.limit)
         self.heartbeats = Heartbeats(self.ledger, self.station, IDENTITY, meters)
 
     def beat(self) -> None:
@@ -101,7 +101,7 @@ def test_the_first_heartbeat_registers_it_and_brings_an_epoch(one: Substation) -
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (0, False)
     one.beat()
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (1, True)
-    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 0)
+    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 0, 0)
 
 
 def test_heartbeats_are_numbered(one: Substation, sent: list[Heartbeat]) -> None:
@@ -241,7 +241,7 @@ def test_superseded_it_asks_for_a_new_epoch_at_once_and_keeps_what_it_carries(
     one.beat()
     one.start()
     one.beat()
-    twin = Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("one", 120_000, 100_000))
+    twin = Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("default", "one", 120_000, 100_000))
     twin.beat()
     assert twin.epoch == 2
     sent.clear()
@@ -340,7 +340,7 @@ def test_superseded_with_cancels_to_acknowledge_it_is_done_in_one_go(one: Substa
     placement = one.start()
     one.beat()
     one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.CANCELLING)])
-    Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("one", 120_000, 100_000)).beat()
+    Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("default", "one", 120_000, 100_000)).beat()
     one.beat()
     assert (one.charging(), one.unreported(), one.row.committed) == ([], [], 0)
 

@@ -56,7 +56,7 @@ local function confirm(session, record)
   if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
   record.epoch, record.promised = epoch, true
   if not record.cancelled then
-    record.state, record.since = 'charging', now
+    enter(record, 'charging')
     call('ZREM', DUE, session)
   end
   write(session, record)
@@ -64,7 +64,8 @@ end
 
 local function adopt(session, attempt, watts, energy_wh, vehicle, record)
   record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, adopted = true }
-  record.state, record.since, record.substation, record.epoch = 'charging', now, id, epoch
+  enter(record, 'charging')
+  record.substation, record.epoch = id, epoch
   record.attempt, record.watts, record.promised = attempt, watts, true
   hold(session, record)
   call('ZREM', DUE, session)
@@ -72,6 +73,7 @@ end
 
 -- Another attempt of a session that is served elsewhere, or ended: its watts count until it is cancelled.
 local function adopt_superseded(field, session, attempt, watts)
+  count('superseded', 1)
   hold(field, {
     state = 'unsettled', since = now, substation = id, epoch = epoch, session = session,
     attempt = attempt, watts = watts, superseded = true,
@@ -182,7 +184,7 @@ end
 if not repeated then
   if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
   call('HSET', SUBSTATIONS, id, cjson.encode({
-    url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state,
+    url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state, heard = now,
   }))
   call('HSET', LIMIT, id, asked.limit)
   call('HSETNX', COMMITTED, id, 0)
@@ -197,4 +199,5 @@ if not repeated then
   end
 end
 call('ZADD', HEARTBEATS, now + asked.ttl, id)
+write_counts()
 return { 'ok', epoch, orders }

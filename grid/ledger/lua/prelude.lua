@@ -2,7 +2,7 @@
   What the scripts share. The ledger's client puts this text in front of each of them, so every script
   has the same KEYS and the same first two ARGV, and there is one way to hold and give back watts.
 
-  KEYS     the eleven keys of a zone, in the order of grid/ledger/keys.py
+  KEYS     the twelve keys of a zone, in the order of grid/ledger/keys.py
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script
 
@@ -10,7 +10,7 @@
 ]]
 local LOAD, HEADROOM, COMMITTED, LIMIT, HEARTBEATS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local SUBSTATIONS, EPOCHS, SESSIONS, DELIVERED = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local BY_SUBSTATION, DUE = KEYS[10], KEYS[11]
+local STATES, BY_SUBSTATION, DUE = KEYS[10], KEYS[11], KEYS[12]
 
 local call = redis.call
 local asked = cjson.decode(ARGV[2])
@@ -30,6 +30,25 @@ end
 
 local function write(field, record)
   call('HSET', SESSIONS, field, cjson.encode(record))
+end
+
+-- How many sessions are in each state, so that nobody has to read them all. Each change of a state goes through here;
+-- each script writes the sums when it is done.
+local counted = {}
+local function count(state, number)
+  counted[state] = (counted[state] or 0) + number
+end
+
+local function enter(record, state)
+  if record.state then count(record.state, -1) end
+  count(state, 1)
+  record.state, record.since = state, now
+end
+
+local function write_counts()
+  for state, number in pairs(counted) do
+    if number ~= 0 and call('HINCRBY', STATES, state, number) == 0 then call('HDEL', STATES, state) end
+  end
 end
 
 -- In all its attempts, as far as heartbeats told. `done` is what it had when the present attempt began.
@@ -60,7 +79,7 @@ end
 -- The session runs nowhere now. An interrupted one is placed again by the next sweep; the others are remembered
 -- for a while, as an answer to whoever asks.
 local function rest(session, record, state)
-  record.state, record.since = state, now
+  enter(record, state)
   write(session, record)
   call('ZADD', DUE, state == 'interrupted' and now or now + asked.retention, session)
 end
@@ -70,6 +89,7 @@ local function give_back(field, record, state)
   call('ZREM', BY_SUBSTATION, record.substation .. '|' .. field)
   commit(record.substation, -record.watts)
   if record.superseded then
+    count('superseded', -1)
     call('HDEL', SESSIONS, field)
   else
     if state == 'interrupted' and delivered(field, record) >= record.energy_wh then state = 'finished' end
@@ -91,6 +111,7 @@ local function superseded_field(session, attempt, substation)
 end
 
 local function supersede(session, record)
+  count('superseded', 1)
   local old = cjson.decode(cjson.encode(record))
   old.state, old.since, old.session, old.superseded = 'unsettled', now, session, true
   local field = superseded_field(session, old.attempt, old.substation)

@@ -41,7 +41,8 @@ end
 
 function outcomes.cancelling(session, record)
   if HOLDS_WATTS[record.state] then
-    record.state, record.since, record.cancelled = 'unsettled', now, true
+    enter(record, 'unsettled')
+    record.cancelled = true
     write(session, record)
     call('ZREM', DUE, session)
   elseif PLACEABLE[record.state] then
@@ -57,4 +58,5 @@ for i, release in ipairs(asked.releases) do
   end
   states[i] = record and record.state or ''
 end
+write_counts()
 return states

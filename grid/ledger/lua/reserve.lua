@@ -74,7 +74,8 @@ local function place(request, record)
       attempt = 0, done = 0, accepted = now,
     }
   end
-  record.state, record.since, record.substation = 'reserved', now, substation
+  enter(record, 'reserved')
+  record.substation = substation
   record.epoch = substation_of(substation).epoch
   record.attempt = record.attempt + 1
   hold(request.session, record)
@@ -113,4 +114,5 @@ for i, request in ipairs(asked.requests) do
     answers[i] = answer('ended', record)
   end
 end
+write_counts()
 return answers

@@ -86,14 +86,16 @@ for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, ask
     resume(session, record)
   elseif record and record.state == 'reserved' then
     call('ZREM', DUE, session)
-    record.state, record.since = 'unsettled', now
+    enter(record, 'unsettled')
     write(session, record)
     unsettled = unsettled + 1
   else
+    if record then count(record.state, -1) end
     call('ZREM', DUE, session)
     call('HDEL', SESSIONS, session)
     call('HDEL', DELIVERED, session)
     forgotten = forgotten + 1
   end
 end
+write_counts()
 return { silenced, lost, unsettled, interrupted, expired, forgotten, resumed }

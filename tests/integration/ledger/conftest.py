@@ -101,17 +101,20 @@ class Zone:
         return int(self.redis.dbsize())
 
     def assert_consistent(self) -> None:
-        """Committed is the sum of the records that hold watts, and both indexes say the same."""
+        """Committed is the sum of the records that hold watts, and the indexes and counts say the same."""
         held: Counter[str] = Counter()
+        states: Counter[str] = Counter()
         members = set()
         for name, text in self._hash("sessions").items():
             record = json.loads(text)
+            states["superseded" if record.get("superseded") else record["state"]] += 1
             if record["state"] in HOLDS_WATTS:
                 held[record["substation"]] += record["watts"]
                 members.add(f"{record['substation']}|{name}")
         committed = {name: int(watts) for name, watts in self._hash("committed").items() if int(watts)}
         assert committed == dict(held)
         assert set(self._scores("by_substation")) == members
+        assert {state: int(number) for state, number in self._hash("states").items()} == dict(states)
         limits = {name: int(watts) for name, watts in self._hash("limit").items()}
         up = {name for name, text in self._hash("substations").items() if json.loads(text)["state"] == "up"}
         assert self._scores("headroom") == {name: limits[name] - held[name] for name in up}

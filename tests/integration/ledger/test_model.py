@@ -83,7 +83,7 @@ class Substation:
         self.alive = True
         self.station = Station(limit, 1.0, clock=lambda: self._clock.now / 1000)
         self.identity = Identity(self.name, f"http://{self.name}", limit, limit)
-        meters = Meters(self.name, limit, limit)
+        meters = Meters("default", self.name, limit, limit)
         self.heartbeats = Heartbeats(self.wire, self.station, self.identity, meters)  # type: ignore[arg-type]
 
     def beat(self, fate: str = DELIVERED) -> None:
