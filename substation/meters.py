@@ -1,7 +1,11 @@
-"""Shows what the station does as metrics, refreshed with every heartbeat."""
+"""Shows what the station does: as metrics, refreshed with every heartbeat, and a line in the log for each end."""
+
+import logging
 
 from grid.metrics import substation_metrics
 from substation.station import End, Snapshot
+
+log = logging.getLogger(__name__)
 
 
 class Meters:
@@ -26,6 +30,14 @@ class Meters:
     def ended(self, end: End) -> None:
         self._metrics.ended.labels(self._substation, end.how).inc()
         self._metrics.energy.labels(self._substation).inc(end.delivered_wh)
+        log.info(
+            "session %s attempt %s %s after %s Wh",
+            end.session,
+            end.attempt,
+            end.how,
+            end.delivered_wh,
+            extra={"session": end.session, "attempt": end.attempt, "how": end.how},
+        )
 
     def refused(self, reason: str) -> None:
         self._metrics.refused.labels(self._substation, reason).inc()
