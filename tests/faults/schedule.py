@@ -81,7 +81,7 @@ class Phase:
 def plan(seed: int, duration_s: float, balancers: Sequence[str], substations: Sequence[str]) -> list[Phase]:
     """Phases that fill about `duration_s`."""
     chance = random.Random(seed)
-    phases = []
+    phases: list[Phase] = []
     remaining = duration_s
     while not phases or remaining > PHASE_S[0]:
         length = min(chance.uniform(*PHASE_S), max(remaining - QUIET_S, GAP_S[1]))
@@ -103,6 +103,7 @@ def _faults(
         kind = chance.choice(kinds)
         parts = [part for part in _parts(kind, balancers, substations) if busy_until[part] <= at]
         if not parts:
+            at += GAP_S[0]
             continue
         fault = Fault(
             at=round(at, 2),

@@ -123,7 +123,7 @@ class Watch:
             return
         said = status.json()
         self.figures[process] = Figures(said["limit_watts"], said["peak_watts"], said["overload_seconds"])
-        if said["drawn_watts"] > said["limit_watts"] or said["overload_seconds"] > 0:
+        if said["drawn_watts"] > said["limit_watts"]:
             self.overloads.append(f"{service.name} draws {said['drawn_watts']} of {said['limit_watts']} W")
         self.charging[service.name] = {row["session_id"]: row["attempt"] for row in said["sessions"]}
         metrics = _get(f"{service.url}/metrics") if with_metrics else None
