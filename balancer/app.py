@@ -9,11 +9,11 @@ from flask import Flask, Response
 from balancer.dispatch import Dispatcher
 from balancer.routes import create_routes
 from balancer.substation import SubstationClient
+from balancer.sweeper import Sweeper
 from grid import service
 from grid.background import Background
 from grid.http import Client
 from grid.ledger import Ledger, LedgerUnavailable, open_ledgers
-from grid.metrics import balancer_metrics
 from grid.problems import Problem
 from grid.settings import Settings, load_settings
 
@@ -39,12 +39,11 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
             return str(error)
         return None
 
-    swept = balancer_metrics().swept
+    sweepers = [Sweeper(ledger, dispatchers[zone]) for zone, ledger in ledgers.items()]
 
     def sweep() -> None:
-        for ledger in ledgers.values():
-            for kind, number in ledger.sweep()._asdict().items():
-                swept.labels(kind).inc(number)
+        for sweeper in sweepers:
+            sweeper.sweep()
 
     def unavailable(error: LedgerUnavailable) -> Response:
         log.warning("the ledger does not answer: %s", error)

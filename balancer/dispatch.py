@@ -1,5 +1,6 @@
 """From requests to charging cars: reserve, forward, and what to do when a substation says no or nothing."""
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,10 +22,13 @@ from grid.ledger import (
 )
 from grid.metrics import balancer_metrics
 
+log = logging.getLogger(__name__)
+
 _GIVE_BACK = {Started.NO: ReleaseOutcome.REFUSED, Started.UNKNOWN: ReleaseOutcome.UNKNOWN}
 _HOLDS_WATTS = {"reserved", "charging", "unsettled"}
 _CANCEL_TRIES = 3
-
+RESUME_REQUEST_ID = "resume"
+"""The X-Request-ID of what balancers do for interrupted sessions, which nobody waits for."""
 
 _Placed = tuple[int, Placement]
 
@@ -80,6 +84,21 @@ class Dispatcher:
 
         A request that a substation refuses, or does not answer, is tried elsewhere.
         """
+        decisions = self._decide(requests, request_id)
+        for decision in decisions:
+            self._metrics.placements.labels(decision.result).inc()
+        return decisions
+
+    def resume(self, interrupted: Sequence[Request]) -> list[Decision]:
+        """The same for sessions that were interrupted. Those that find no place stay interrupted."""
+        decisions = self._decide(interrupted, RESUME_REQUEST_ID)
+        for request, decision in zip(interrupted, decisions, strict=True):
+            self._metrics.resumed.labels(decision.result).inc()
+            if decision.result is Result.CHARGING and decision.placement is not None:
+                log.info("%s was interrupted; %s serves it now", request.session, decision.placement.substation)
+        return decisions
+
+    def _decide(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
         deadline = time.monotonic() + self._budget_s
         decisions: dict[int, Decision] = {}
         avoid: set[str] = set()
@@ -93,10 +112,7 @@ class Dispatcher:
             except LedgerUnavailable:
                 failure = Result.UNAVAILABLE
                 break
-        results = [decisions.get(i, Decision(failure)) for i in range(len(requests))]
-        for decision in results:
-            self._metrics.placements.labels(decision.result).inc()
-        return results
+        return [decisions.get(i, Decision(failure)) for i in range(len(requests))]
 
     def cancel(self, session: str, request_id: str) -> SessionRecord | None:
         """Stop a session for its owner and free its watts: at once, or when its substation answers again.

@@ -42,6 +42,9 @@ class BalancerMetrics:
 
     def __init__(self) -> None:
         self.placements = Counter("grid_placements_total", "Charging requests decided", ["outcome"])
+        self.resumed = Counter(
+            "grid_resumptions_total", "Tries to place an interrupted session again, by outcome", ["outcome"]
+        )
         self.retries = Counter(
             "grid_placement_retries_total", "Placements a substation refused (no) or did not answer", ["answer"]
         )

@@ -32,8 +32,10 @@ class Settings(BaseSettings):
     redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(rediss?|unix)://", description="where the ledger is")
     redis_timeout_ms: PositiveInt = Field(400, description="how long Redis may take to connect or to answer")
     reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
-    heartbeat_ttl_ms: PositiveInt = Field(3_000, description="a substation silent for so long gets nothing new")
-    lost_ms: PositiveInt = Field(30_000, description="silent for so long after that, its sessions are interrupted")
+    heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
+    lost_ms: PositiveInt = Field(1_000, description="silent for so long after that, its sessions go elsewhere")
+    resume_retry_ms: PositiveInt = Field(1_000, description="how soon a session without a place is tried again")
+    patience_ms: PositiveInt = Field(43_200_000, description="how long it is tried, if it named no ready-by time")
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
     # api

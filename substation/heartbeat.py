@@ -110,5 +110,5 @@ class Heartbeats:
             self._station.reported(snapshot.unreported)
         for cancel in reply.cancels:
             log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)
-            self._station.cancel(cancel.session, cancel.attempt)
+            self._station.stop(cancel.session, cancel.attempt)
         return bool(reply.cancels)

@@ -51,7 +51,7 @@ class Charging:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an attempt ended here: finished, cancelled, or refused (it never ran)."""
+    """How an attempt ended here: as the ledger's heartbeat.lua has it, or refused (there was no room for it)."""
 
     session: str
     attempt: int
@@ -130,23 +130,15 @@ class Station:
             return self._recall(order)
 
     def cancel(self, session: str, attempt: int | None = None) -> bool:
-        """Stop an attempt (the one that runs, if None) and never start it later. False if it did not run here.
+        """Stop an attempt (the one that runs, if None) for its owner, and never start it later.
 
-        An attempt is acknowledged to the ledger also if it never ran here: that it never will is the answer.
+        False if it did not run here. The ledger is told also then: that it never will run is the answer.
         """
-        with self._lock:
-            now = self._clock()
-            self._finish_due(now)
-            running = self._charging.get(session)
-            if running is not None and attempt in (None, running.order.attempt):
-                self._end(running, "cancelled", now)
-                stopped = True
-            else:
-                stopped = False
-                if attempt is not None:
-                    self._acknowledge(session, attempt, now)
-        self.on_change()
-        return stopped
+        return self._stop(session, attempt, "cancelled", "cancelled")
+
+    def stop(self, session: str, attempt: int) -> bool:
+        """The same for the ledger, which has given this attempt up; it is told whether the attempt had run."""
+        return self._stop(session, attempt, "stopped", "barred")
 
     def finish_due(self) -> None:
         """End every car that has its energy."""
@@ -186,6 +178,19 @@ class Station:
             for end in ends:
                 self._unreported.pop((end.session, end.attempt), None)
 
+    def _stop(self, session: str, attempt: int | None, how: str, how_if_it_never_ran: str) -> bool:
+        with self._lock:
+            now = self._clock()
+            self._finish_due(now)
+            running = self._charging.get(session)
+            runs = running is not None and attempt in (None, running.order.attempt)
+            if running is not None and runs:
+                self._end(running, how, now)
+            elif attempt is not None:
+                self._acknowledge(session, attempt, how_if_it_never_ran, now)
+        self.on_change()
+        return runs
+
     def _recall(self, order: Order) -> Verdict | None:
         """What was already said about this attempt, or to a later one; None if it is news."""
         running = self._charging.get(order.session)
@@ -202,7 +207,7 @@ class Station:
     def _start(self, order: Order, now: float) -> Verdict:
         running = self._charging.get(order.session)
         if running is not None:
-            self._end(running, "cancelled", now)
+            self._end(running, "stopped", now)
         if self._drawn + order.watts > self.limit:
             self._remember(End(order.session, order.attempt, "refused", 0, now))
             return Verdict.NO_ROOM
@@ -232,12 +237,12 @@ class Station:
         self._unreported[order.session, order.attempt] = end
         self.on_end(end)
 
-    def _acknowledge(self, session: str, attempt: int, now: float) -> None:
+    def _acknowledge(self, session: str, attempt: int, how: str, now: float) -> None:
         before = self._memory.get(session)
         if before is not None and before.attempt == attempt and before.how != "refused":
             end = before
         else:
-            end = End(session, attempt, "cancelled", 0, now)
+            end = End(session, attempt, how, 0, now)
         self._unreported[session, attempt] = end
         self._remember(end)
 

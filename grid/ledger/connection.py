@@ -39,6 +39,8 @@ def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> 
             reserve_ttl_ms=settings.reserve_ttl_ms,
             heartbeat_ttl_ms=settings.heartbeat_ttl_ms,
             lost_ms=settings.lost_ms,
+            resume_retry_ms=settings.resume_retry_ms,
+            patience_ms=settings.patience_ms,
             retention_ms=settings.retention_ms,
         )
         for zone in zones

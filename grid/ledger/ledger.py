@@ -44,6 +44,8 @@ class Ledger:
     `reserve_ttl_ms`: how long a reservation waits for its substation's confirmation.
     `heartbeat_ttl_ms`: how long a substation stays routable after a heartbeat.
     `lost_ms`: how long after that its sessions count as interrupted.
+    `resume_retry_ms`: how soon an interrupted session that found no place is tried again.
+    `patience_ms`: how long after it was accepted it is tried, if it named no ready-by time.
     `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
     `clock`: a simulated clock in ms; Redis' own if None.
 
@@ -56,8 +58,10 @@ class Ledger:
         zone: str,
         *,
         reserve_ttl_ms: int = 4_000,
-        heartbeat_ttl_ms: int = 3_000,
-        lost_ms: int = 30_000,
+        heartbeat_ttl_ms: int = 2_500,
+        lost_ms: int = 1_000,
+        resume_retry_ms: int = 1_000,
+        patience_ms: int = 43_200_000,
         retention_ms: int = 900_000,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -66,6 +70,8 @@ class Ledger:
         self._reserve_ttl_ms = reserve_ttl_ms
         self._heartbeat_ttl_ms = heartbeat_ttl_ms
         self._lost_ms = lost_ms
+        self._resume_retry_ms = resume_retry_ms
+        self._patience_ms = patience_ms
         self._retention_ms = retention_ms
         self._clock = clock
         self._keys = zone_keys(zone)
@@ -114,9 +120,16 @@ class Ledger:
         return cast(list[str], self._run(self._release, asked))
 
     def sweep(self, limit: int = 100) -> Swept:
-        """Deal with up to `limit` of everything that is due; see lua/sweep.lua."""
-        asked = {"limit": limit, "lost": self._lost_ms, "retention": self._retention_ms}
-        return Swept(*self._run(self._sweep, asked))
+        """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit × log T)."""
+        asked = {
+            "limit": limit,
+            "lost": self._lost_ms,
+            "retry": self._resume_retry_ms,
+            "patience": self._patience_ms,
+            "retention": self._retention_ms,
+        }
+        *counts, interrupted = self._run(self._sweep, asked)
+        return Swept(*counts, [_request(session, json.loads(record)) for session, record in interrupted])
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
@@ -185,6 +198,11 @@ class Ledger:
             return pipe.execute()
         except RedisError as error:
             raise LedgerUnavailable(str(error)) from error
+
+
+def _request(session: str, record: dict[str, Any]) -> Request:
+    optional = {name: record[name] for name in ("ready_by", "priority") if name in record}
+    return Request(session, record["vehicle"], record["watts"], record["energy_wh"], **optional)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

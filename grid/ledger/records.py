@@ -68,7 +68,7 @@ class Listed(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A session that ended at a substation; `how` is finished or cancelled."""
+    """A session that ended at a substation; `how` is finished, cancelled, stopped or barred (see lua/heartbeat.lua)."""
 
     session: str
     attempt: int
@@ -106,13 +106,19 @@ class HeartbeatReply:
 
 
 class Swept(NamedTuple):
-    """How many of each kind one sweep dealt with (see lua/sweep.lua)."""
+    """How many of each kind one sweep dealt with (see lua/sweep.lua), and the sessions that must be placed again."""
 
     silenced: int
     lost: int
     unsettled: int
     interrupted: int
+    expired: int
     forgotten: int
+    resumed: list[Request]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {**self._asdict(), "resumed": len(self.resumed)}
 
 
 @dataclass(frozen=True, slots=True)

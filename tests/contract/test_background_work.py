@@ -81,7 +81,7 @@ def test_a_balancer_sweeps_every_zone_and_goes_on_after_the_ledger_was_away(
     sweeps = [calls_of(monkeypatch, ledger, "sweep") for ledger in grid.ledgers.values()]
     failed: Queue[None] = Queue()
 
-    def lost() -> Swept:
+    def lost(limit: int) -> Swept:
         failed.put(None)
         raise LedgerUnavailable("gone")
 

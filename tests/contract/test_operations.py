@@ -284,7 +284,15 @@ def test_callers_cannot_make_new_time_series(clients: dict[str, FlaskClient]) ->
 
 EXPECTED = {
     "api": {"grid_http"},
-    "balancer": {"grid_http", "grid_placements", "grid_placement", "grid_reserve", "grid_forward", "grid_swept"},
+    "balancer": {
+        "grid_http",
+        "grid_placements",
+        "grid_placement",
+        "grid_reserve",
+        "grid_forward",
+        "grid_swept",
+        "grid_resumptions",
+    },
     "substation": {"grid_http", "grid_substation"},
 }
 SHOW_METRICS = """

@@ -112,7 +112,7 @@ def test_a_higher_attempt_replaces_a_lower_one(feeder: Feeder) -> None:
     assert feeder.charge("a", watts=60_000, attempt=2) is Verdict.CHARGING
     assert (feeder.running(), feeder.drawn) == ({"a": 2}, 60_000)
     assert feeder.charge("a", watts=60_000, attempt=1) is Verdict.CANCELLED_BEFORE
-    assert feeder.unreported() == [("a", 1, "cancelled", 0)]
+    assert feeder.unreported() == [("a", 1, "stopped", 0)]
     assert feeder.station.snapshot().peak == 60_000
 
 
@@ -237,6 +237,31 @@ def test_a_cancel_of_a_refused_attempt_is_acknowledged(feeder: Feeder) -> None:
     feeder.station.cancel("a", attempt=1)
     assert feeder.unreported() == [("a", 1, "cancelled", 0)]
     assert feeder.charge("a") is Verdict.CANCELLED_BEFORE
+
+
+def test_what_the_ledger_gave_up_is_stopped_and_the_ledger_learns_whether_it_ran(feeder: Feeder) -> None:
+    feeder.charge("a")
+    feeder.clock.advance(HOUR_S / 2)
+    assert feeder.station.stop("a", 1) is True
+    assert feeder.station.stop("b", 1) is False
+    assert feeder.unreported() == [("a", 1, "stopped", 5_000), ("b", 1, "barred", 0)]
+    for name in ("a", "b"):
+        assert feeder.charge(name) is Verdict.CANCELLED_BEFORE
+
+
+@pytest.mark.parametrize("how", ["finished", "cancelled"])
+def test_asked_to_stop_what_has_ended_it_tells_again_how(feeder: Feeder, how: str) -> None:
+    feeder.charge("a")
+    if how == "cancelled":
+        feeder.station.cancel("a")
+    else:
+        feeder.clock.advance(HOUR_S)
+        feeder.station.finish_due()
+    told = feeder.station.snapshot().unreported
+    feeder.station.reported(told)
+    assert feeder.station.stop("a", 1) is False
+    assert feeder.station.snapshot().unreported == told
+    assert told[0].how == how
 
 
 def test_what_ended_is_remembered_for_a_while(feeder: Feeder) -> None:
@@ -403,6 +428,13 @@ class AnyStation(RuleBasedStateMachine):
             self.never.add((session, attempt))
             assert (session, attempt) in self.told()
 
+    @rule(session=SESSIONS, attempt=ATTEMPTS)
+    def stop(self, session: str, attempt: int) -> None:
+        self.station.stop(session, attempt)
+        assert (session, attempt) not in self.running()
+        self.never.add((session, attempt))
+        assert (session, attempt) in self.told()
+
     @rule(seconds=st.floats(0, MEMORY_S / STEPS))
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -435,7 +467,7 @@ class AnyStation(RuleBasedStateMachine):
             assert 0 <= charging.delivered_wh(snapshot.now) <= charging.order.energy_wh
         for end in self.ends:
             assert 0 <= end.delivered_wh <= self.energy[end.session, end.attempt]
-            assert end.how == "cancelled" or end.delivered_wh == self.energy[end.session, end.attempt]
+            assert end.how != "finished" or end.delivered_wh == self.energy[end.session, end.attempt]
 
     @invariant()
     def every_attempt_that_started_runs_or_has_ended_once(self) -> None:

@@ -5,7 +5,7 @@
 
   ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
              sessions: [ (session, attempt, watts, energy_wh, delivered_wh, vehicle) ],
-             ended: [ (session, attempt, finished | cancelled, delivered_wh) ],  -- since the last answered heartbeat
+             ended: [ (session, attempt, how, delivered_wh) ],          -- since the last answered heartbeat
              ttl, retention }                                           -- ms; (...) are arrays
   returns  { outcome, epoch, { (session, attempt) to cancel } }
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
@@ -14,6 +14,10 @@
              late        an older number of this epoch: ignored
              superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
 
+  how an attempt ended:  finished   all its energy delivered
+                         cancelled  by its owner
+                         stopped    because a heartbeat's reply said so; it was running
+                         barred     likewise, but it had never run, and it never will
   delivered_wh counts this attempt only.  O(S log T) for S sessions listed or held, T in the ledger.
 ]]
 local id = asked.substation
@@ -50,7 +54,7 @@ end
 
 local function confirm(session, record)
   if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
-  record.epoch = epoch
+  record.epoch, record.promised = epoch, true
   if not record.cancelled then
     record.state, record.since = 'charging', now
     call('ZREM', DUE, session)
@@ -61,7 +65,7 @@ end
 local function adopt(session, attempt, watts, energy_wh, vehicle, record)
   record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, adopted = true }
   record.state, record.since, record.substation, record.epoch = 'charging', now, id, epoch
-  record.attempt, record.watts = attempt, watts
+  record.attempt, record.watts, record.promised = attempt, watts, true
   hold(session, record)
   call('ZREM', DUE, session)
 end
@@ -72,6 +76,23 @@ local function adopt_superseded(field, session, attempt, watts)
     state = 'unsettled', since = now, substation = id, epoch = epoch, session = session,
     attempt = attempt, watts = watts, superseded = true,
   })
+end
+
+-- An attempt runs that the ledger did not know of, so somebody may have been told that this session charges.
+local function promise(session, record)
+  if record.promised or not (HOLDS_WATTS[record.state] or PLACEABLE[record.state]) then return end
+  record.promised = true
+  if record.state == 'requested' then
+    rest(session, record, 'interrupted')
+  else
+    write(session, record)
+  end
+end
+
+-- The record is older than what runs: Redis was rolled back, or nobody has placed the session again yet.
+local function is_news(record, attempt)
+  if record.cancelled or record.state == 'cancelled' then return false end
+  return attempt > record.attempt or (attempt == record.attempt and PLACEABLE[record.state])
 end
 
 -- One session that runs here, told by [session, attempt, watts, energy_wh, delivered_wh, vehicle].
@@ -87,17 +108,15 @@ local function take_in(item, record)
   if call('HEXISTS', SESSIONS, field) == 1 then
     running[field] = true
     order_cancel(session, attempt)
-  elseif not record or (ours and PLACEABLE[record.state]) then
+  elseif not record or is_news(record, attempt) then
     running[session] = true
-    adopt(session, attempt, watts, item[4], item[6], record)
-  elseif HOLDS_WATTS[record.state] and attempt > record.attempt then
-    running[session] = true
-    supersede(session, record)
+    if record and HOLDS_WATTS[record.state] then supersede(session, record) end
     adopt(session, attempt, watts, item[4], item[6], record)
   else
     running[field] = true
     adopt_superseded(field, session, attempt, watts)
     order_cancel(session, attempt)
+    if record then promise(session, record) end
   end
 end
 
@@ -118,7 +137,7 @@ local function take_in_sessions()
 end
 
 local function end_session(item)
-  local session, attempt, reason, delivered = item[1], item[2], item[3], item[4]
+  local session, attempt, how, delivered_wh = item[1], item[2], item[3], item[4]
   local field, record = session, read(SESSIONS, session)
   if not (record and record.substation == id and record.attempt == attempt and HOLDS_WATTS[record.state]) then
     field = superseded_field(session, attempt, id)
@@ -127,22 +146,23 @@ local function end_session(item)
   if not record then return end
   ended[field] = true
   if not record.superseded then
-    call('HSET', DELIVERED, session, record.done + delivered)
+    call('HSET', DELIVERED, session, record.done + delivered_wh)
   end
-  local state = reason
-  if reason == 'cancelled' and record.state == 'unsettled' then state = settled(record) end
-  give_back(field, record, state, asked.retention)
+  if how == 'finished' or how == 'cancelled' then
+    give_back(field, record, how)
+  else
+    record.promised = record.promised or how == 'stopped'
+    give_back(field, record, settled(record))
+  end
 end
 
 -- Held by the ledger, not listed, not told as ended.
 local function missing(field, record)
-  if record.state == 'charging' then
-    -- It was listed by an earlier heartbeat, so this one was taken after it started: it is over.
-    give_back(field, record, record.epoch < epoch and 'interrupted' or 'finished', asked.retention)
-  elseif record.epoch < epoch then
-    -- Meant for an earlier incarnation, which is gone; this one refuses that epoch.
-    give_back(field, record, record.state == 'reserved' and 'interrupted' or settled(record), asked.retention)
-  elseif record.state == 'unsettled' then
+  if record.epoch < epoch then
+    -- It ran in an earlier incarnation, which is gone, or was meant for it; this one refuses that epoch.
+    give_back(field, record, record.cancelled and 'cancelled' or 'interrupted')
+  elseif record.state ~= 'reserved' then
+    -- Unsettled; or charging in a Redis that was rolled back, and over since: the answer to a cancel says how.
     order_cancel(record.session or field, record.attempt)
   end
 end

@@ -32,6 +32,11 @@ local function write(field, record)
   call('HSET', SESSIONS, field, cjson.encode(record))
 end
 
+-- In all its attempts, as far as heartbeats told. `done` is what it had when the present attempt began.
+local function delivered(session, record)
+  return tonumber(call('HGET', DELIVERED, session) or record.done)
+end
+
 -- Load and headroom list routable substations only, so a substation that is not there stays out.
 local function reindex(substation, committed, limit)
   call('ZADD', HEADROOM, limit - committed, substation)
@@ -52,27 +57,31 @@ local function hold(field, record)
   commit(record.substation, record.watts)
 end
 
--- They no longer do. The record stays, in its last state, until `due` forgets it.
-local function give_back(field, record, state, retention)
+-- The session runs nowhere now. An interrupted one is placed again by the next sweep; the others are remembered
+-- for a while, as an answer to whoever asks.
+local function rest(session, record, state)
+  record.state, record.since = state, now
+  write(session, record)
+  call('ZADD', DUE, state == 'interrupted' and now or now + asked.retention, session)
+end
+
+-- Its watts no longer count.
+local function give_back(field, record, state)
   call('ZREM', BY_SUBSTATION, record.substation .. '|' .. field)
   commit(record.substation, -record.watts)
   if record.superseded then
     call('HDEL', SESSIONS, field)
-    call('ZREM', DUE, field)
-    return
+  else
+    if state == 'interrupted' and delivered(field, record) >= record.energy_wh then state = 'finished' end
+    rest(field, record, state)
   end
-  if state == 'interrupted' then
-    record.done = tonumber(call('HGET', DELIVERED, field) or record.done)
-    if record.done >= record.energy_wh then state = 'finished' end
-  end
-  record.state, record.since = state, now
-  write(field, record)
-  call('ZADD', DUE, now + retention, field)
 end
 
--- What an unsettled session becomes once its substation has said that it does not run.
+-- What becomes of a session that its substation will not run. Somebody may have been told that a `promised` one
+-- charges: it must be served. Of any other, its only caller knows that it failed.
 local function settled(record)
-  return record.cancelled and 'cancelled' or 'requested'
+  if record.cancelled then return 'cancelled' end
+  return record.promised and 'interrupted' or 'requested'
 end
 
 -- An attempt that was given up but may still run keeps its watts under a name of its own, so that the

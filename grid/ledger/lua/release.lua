@@ -4,6 +4,7 @@
   ARGV[2]  { releases: [{ session, attempt, outcome }], retention }      -- retention in ms
              refused     the substation said no, or was never reached: it will not run this attempt
              unknown     the substation did not answer: it may run this attempt; the session moves on without it
+                         (both only if no heartbeat has confirmed the attempt in between)
              cancelled   its owner cancelled it and the substation has stopped it
              cancelling  its owner cancelled it and the substation could not be told yet
   returns  for each release the session's state afterwards, or '' if the session is not known
@@ -12,33 +13,29 @@
 ]]
 local outcomes = {}
 
-local function becomes(session, record, state)
-  record.state, record.since = state, now
-  write(session, record)
-  call('ZADD', DUE, now + asked.retention, session)
-end
-
 -- A heartbeat may have confirmed the session in between; then it runs, and nothing is given back.
 local function unconfirmed(record)
   return record.state == 'reserved' or record.state == 'unsettled'
 end
 
 function outcomes.refused(session, record)
-  if unconfirmed(record) then give_back(session, record, settled(record), asked.retention) end
+  if unconfirmed(record) then
+    give_back(session, record, settled(record))
+  elseif record.state == 'interrupted' then
+    rest(session, record, settled(record))
+  end
 end
 
 function outcomes.unknown(session, record)
-  if unconfirmed(record) then
-    supersede(session, record)
-    becomes(session, record, settled(record))
-  end
+  if unconfirmed(record) then supersede(session, record) end
+  if unconfirmed(record) or record.state == 'interrupted' then rest(session, record, settled(record)) end
 end
 
 function outcomes.cancelled(session, record)
   if HOLDS_WATTS[record.state] then
-    give_back(session, record, 'cancelled', asked.retention)
+    give_back(session, record, 'cancelled')
   elseif PLACEABLE[record.state] then
-    becomes(session, record, 'cancelled')
+    rest(session, record, 'cancelled')
   end
 end
 
@@ -48,7 +45,7 @@ function outcomes.cancelling(session, record)
     write(session, record)
     call('ZREM', DUE, session)
   elseif PLACEABLE[record.state] then
-    becomes(session, record, 'cancelled')
+    rest(session, record, 'cancelled')
   end
 end
 

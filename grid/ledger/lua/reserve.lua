@@ -7,7 +7,7 @@
              window }               -- how many of the least loaded are looked at
   returns  for each request { outcome, state, substation, url, epoch, attempt, energy_wh, accepted }
              placed    the watts are held; energy_wh is what is still missing
-             ended     known, and finished or cancelled before
+             ended     known, and finished, cancelled or expired before
              conflict  the session id is known with other values
              full      no routable substation has room (nothing is recorded; only the outcome is returned)
              nowhere   no substation is routable at all (likewise)
@@ -65,16 +65,29 @@ end
 local function place(request, record)
   local substation = pick(record and record.watts or request.watts)
   if not substation then return { call('EXISTS', HEADROOM) == 1 and 'full' or 'nowhere' } end
-  record = record or {
-    vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
-    ready_by = request.ready_by, priority = request.priority,
-    attempt = 0, done = 0, accepted = now,
-  }
+  if record then
+    record.done = delivered(request.session, record)
+  else
+    record = {
+      vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
+      ready_by = request.ready_by, priority = request.priority,
+      attempt = 0, done = 0, accepted = now,
+    }
+  end
   record.state, record.since, record.substation = 'reserved', now, substation
   record.epoch = substation_of(substation).epoch
   record.attempt = record.attempt + 1
   hold(request.session, record)
   call('ZADD', DUE, now + asked.ttl, request.session)
+  return answer('placed', record)
+end
+
+-- Two callers have this attempt now, and what one of them is told the other does not know.
+local function again(request, record)
+  if not record.promised then
+    record.promised = true
+    write(request.session, record)
+  end
   return answer('placed', record)
 end
 
@@ -94,8 +107,10 @@ for i, request in ipairs(asked.requests) do
     answers[i] = { 'conflict' }
   elseif PLACEABLE[record.state] then
     answers[i] = place(request, record)
+  elseif HOLDS_WATTS[record.state] then
+    answers[i] = again(request, record)
   else
-    answers[i] = answer(HOLDS_WATTS[record.state] and 'placed' or 'ended', record)
+    answers[i] = answer('ended', record)
   end
 end
 return answers

@@ -1,18 +1,24 @@
 --[[
-  Looks at what is due: substations that fell silent, reservations nobody confirmed, sessions long over.
-  Any number of balancers may call it at any time.
+  Looks at what is due: substations that fell silent, reservations nobody confirmed, sessions that were interrupted,
+  sessions long over. Any number of balancers may call it at any time.
 
-  ARGV[2]  { limit, lost, retention }    -- how many of each kind at most; ms, ms
-  returns  { silenced, lost, unsettled, interrupted, forgotten }: how many of each this call dealt with
+  ARGV[2]  { limit,              -- how many of each kind at most
+             lost, retention,    -- ms
+             retry, patience }   -- ms
+  returns  { silenced, lost, unsettled, interrupted, expired, forgotten, { (session, record as JSON) } }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten
              unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
              interrupted  sessions of lost substations
+             expired      interrupted, and its ready-by time, or `patience` ms since it was accepted, has passed
              forgotten    records of sessions that ended more than `retention` ago
+           The first six are how many of each this call dealt with. The last are interrupted sessions, which the
+           caller must reserve again; another caller gets them after `retry` ms if they still are.
 
   O(limit × log T), T sessions in the ledger.
 ]]
-local silenced, lost, unsettled, interrupted, forgotten = 0, 0, 0, 0, 0
+local silenced, lost, unsettled, interrupted, expired, forgotten = 0, 0, 0, 0, 0, 0
+local resumed = {}
 
 local function becomes(id, substation, state, next_look)
   substation.state = state
@@ -33,7 +39,7 @@ local function lose(id, substation)
   for _, member in ipairs(members) do
     local field = string.sub(member, #id + 2)
     local record = read(SESSIONS, field)
-    give_back(field, record, record.cancelled and 'cancelled' or 'interrupted', asked.retention)
+    give_back(field, record, record.cancelled and 'cancelled' or 'interrupted')
     interrupted = interrupted + 1
   end
   if #members < asked.limit then
@@ -62,17 +68,32 @@ for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, a
   end
 end
 
-for _, field in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, asked.limit)) do
-  local record = read(SESSIONS, field)
-  call('ZREM', DUE, field)
-  if record and record.state == 'reserved' then
+local function resume(session, record)
+  if now >= (record.ready_by or record.accepted + asked.patience) then
+    rest(session, record, 'expired')
+    expired = expired + 1
+    return
+  end
+  record.promised = true
+  write(session, record)
+  call('ZADD', DUE, now + asked.retry, session)
+  resumed[#resumed + 1] = { session, cjson.encode(record) }
+end
+
+for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, asked.limit)) do
+  local record = read(SESSIONS, session)
+  if record and record.state == 'interrupted' then
+    resume(session, record)
+  elseif record and record.state == 'reserved' then
+    call('ZREM', DUE, session)
     record.state, record.since = 'unsettled', now
-    write(field, record)
+    write(session, record)
     unsettled = unsettled + 1
   else
-    call('HDEL', SESSIONS, field)
-    call('HDEL', DELIVERED, field)
+    call('ZREM', DUE, session)
+    call('HDEL', SESSIONS, session)
+    call('HDEL', DELIVERED, session)
     forgotten = forgotten + 1
   end
 end
-return { silenced, lost, unsettled, interrupted, forgotten }
+return { silenced, lost, unsettled, interrupted, expired, forgotten, resumed }

@@ -1,4 +1,4 @@
-"""A session's life in the ledger, and every way it can go wrong. Times: reservation 4 s, silence 3 s, lost +30 s."""
+"""A session's life in the ledger, and every way it can go wrong. Times: reservation 4 s, silence 2.5 s, lost +1 s."""
 
 import pytest
 
@@ -7,7 +7,8 @@ from grid.ledger.keys import zone_keys
 
 from .conftest import Substation, Zone
 
-RESERVE_TTL_MS, HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS = 4_000, 3_000, 30_000, 900_000
+RESERVE_TTL_MS, HEARTBEAT_TTL_MS, LOST_MS = 4_000, 2_500, 1_000
+RESUME_RETRY_MS, PATIENCE_MS, RETENTION_MS = 1_000, 43_200_000, 900_000
 
 
 @pytest.fixture
@@ -91,11 +92,14 @@ def test_the_same_session_twice_in_a_batch_is_one_session(zone: Zone, one: Subst
 
 
 class TestHeartbeats:
-    def test_a_snapshot_without_a_charging_session_ends_it(self, zone: Zone, one: Substation) -> None:
+    def test_a_snapshot_without_a_charging_session_asks_what_became_of_it(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.starts("s")
         one.beat()
         one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000), "until it has answered"
+        one.ends("s")
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
 
@@ -159,9 +163,26 @@ class TestAReservationNobodyConfirms:
         assert one.beat().cancels == [Cancel("s", 1)]
         assert one.beat().cancels == [Cancel("s", 1)], "until it is acknowledged"
         assert zone.committed("one") == 11_000
-        one.ends("s", "cancelled", 0)
+        one.ends("s", "barred", 0)
         assert one.beat().cancels == []
         assert (zone.state("s"), zone.committed("one")) == ("requested", 0)
+
+    def test_if_it_ran_somebody_may_have_been_told_so_and_it_is_interrupted(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.clock.advance(RESERVE_TTL_MS)
+        zone.ledger.sweep()
+        one.ends("s", "stopped", 4_000)
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("interrupted", 0)
+        assert zone.reserve("s").energy_wh == 6_000
+
+    def test_if_it_was_asked_for_twice_somebody_may_have_been_told_that_it_charges(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
+        assert zone.state("s") == "interrupted"
 
     def test_it_is_charging_after_all_if_a_late_heartbeat_says_so(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -218,7 +239,7 @@ class TestRelease:
         two.starts("s", attempt=2)
         assert one.beat().cancels == [Cancel("s", 1)]
         assert two.beat().cancels == []
-        one.ends("s", "cancelled", 0)
+        one.ends("s", "stopped", 0)
         one.beat()
         assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
         assert zone.state("s") == "charging"
@@ -229,8 +250,8 @@ class TestRelease:
             zone.ledger.release([Release("s", attempt, ReleaseOutcome.UNKNOWN)])
         assert zone.committed("one") == 22_000
         assert sorted(one.beat().cancels) == [Cancel("s", 1), Cancel("s", 2)]
-        one.ends("s", "cancelled", 0, attempt=1)
-        one.ends("s", "cancelled", 0, attempt=2)
+        one.ends("s", "stopped", 0, attempt=1)
+        one.ends("s", "barred", 0, attempt=2)
         one.beat()
         assert zone.committed("one") == 0
 
@@ -250,7 +271,7 @@ class TestCancelling:
         assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)]) == ["unsettled"]
         assert one.beat().cancels == [Cancel("s", 1)], "though it is listed"
         assert zone.committed("one") == 11_000
-        one.ends("s", "cancelled", 3)
+        one.ends("s", "stopped", 3)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
@@ -301,6 +322,68 @@ class TestRestart:
         zone.reserve("s")
         one.beat()
         assert zone.state("s") == "reserved"
+
+
+class TestInterrupted:
+    """What its substation's restart or loss has interrupted is handed to the next balancer that sweeps."""
+
+    @pytest.fixture
+    def interrupted(self, zone: Zone, one: Substation) -> Request:
+        request = Request("s", "car", 11_000, 10_000, ready_by=zone.clock.now + 3_600_000, priority="emergency")
+        zone.ledger.reserve([request])
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        one.restarts()
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        return request
+
+    def test_the_next_sweep_hands_it_out_as_it_was_asked_for(self, zone: Zone, interrupted: Request) -> None:
+        assert zone.ledger.sweep().resumed == [interrupted]
+        (placement,) = zone.ledger.reserve([interrupted])
+        assert (placement.outcome, placement.energy_wh) == (Outcome.PLACED, 6_000)
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().resumed == []
+
+    def test_it_is_handed_out_again_until_it_has_a_place(self, zone: Zone, interrupted: Request) -> None:
+        assert len(zone.ledger.sweep().resumed) == 1
+        assert zone.ledger.sweep().resumed == [], "one balancer at a time tries"
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert len(zone.ledger.sweep().resumed) == 1
+
+    def test_a_try_that_fails_leaves_it_interrupted(self, zone: Zone, interrupted: Request) -> None:
+        for attempt, outcome in ((2, ReleaseOutcome.REFUSED), (3, ReleaseOutcome.UNKNOWN)):
+            zone.ledger.sweep()
+            zone.ledger.reserve([interrupted])
+            assert zone.ledger.release([Release("s", attempt, outcome)]) == ["interrupted"]
+
+    def test_after_its_ready_by_time_it_is_expired(self, zone: Zone, interrupted: Request) -> None:
+        assert interrupted.ready_by is not None
+        zone.clock.now = interrupted.ready_by
+        swept = zone.ledger.sweep()
+        assert (swept.expired, swept.resumed, zone.state("s")) == (1, [], "expired")
+        assert [placement.outcome for placement in zone.ledger.reserve([interrupted])] == [Outcome.ENDED]
+
+    def test_without_one_it_is_tried_for_a_long_time(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        zone.clock.advance(PATIENCE_MS - 1)
+        assert len(zone.ledger.sweep().resumed) == 1
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().expired == 1
+
+    def test_its_owner_can_cancel_it(self, zone: Zone, interrupted: Request) -> None:
+        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
+        assert zone.ledger.sweep().resumed == []
+
+    def test_what_its_only_caller_was_refused_is_not_placed_behind_its_back(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")  # for an epoch that is over when the POST comes
+        one.restarts()
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)]) == ["requested"]
+        assert zone.ledger.sweep().resumed == []
 
 
 class TestSilence:
@@ -421,6 +504,54 @@ class TestAWipedRedis:
         assert one.beat().cancels == [Cancel("s", 1)]
 
 
+class TestARedisThatWasRolledBack:
+    """It believes what was true some time ago."""
+
+    @pytest.mark.parametrize(("how", "state"), [("finished", "finished"), ("cancelled", "cancelled")])
+    def test_what_has_ended_since_ends_again_as_it_did(
+        self, zone: Zone, one: Substation, how: str, state: str
+    ) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        one.runs.clear()  # its end was told, and that was forgotten
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", how)
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == (state, 0)
+
+    def test_what_has_moved_since_stays_where_it_runs(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        two = zone.substation("two", 100_000)
+        two.starts("s", attempt=2)
+        one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", "stopped", 0)
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        assert two.beat().cancels == []
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.state, record.substation) == ("charging", "two")
+        assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
+
+    def test_what_runs_though_it_was_finished_is_adopted(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.ends("s")
+        one.beat()
+        one.starts("s", attempt=2)
+        assert one.beat().cancels == []
+        assert zone.state("s") == "charging"
+
+    def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
+        one.starts("s", attempt=2)
+        assert one.beat().cancels == [Cancel("s", 2)]
+
+
 class TestForgetting:
     def test_an_ended_session_is_known_for_a_while_and_then_not(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -443,7 +574,7 @@ class TestForgetting:
         zone.ledger.release([Release("s0", 1, ReleaseOutcome.UNKNOWN), Release("s1", 1, ReleaseOutcome.CANCELLED)])
         two.restarts()
         two.beat()
-        for wait in (HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, RETENTION_MS):
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, PATIENCE_MS, RETENTION_MS):
             zone.clock.advance(wait)
             zone.ledger.sweep()
         assert [name for name in zone_keys("default") if zone.redis.exists(name)] == []

@@ -2,12 +2,13 @@
 
 Hypothesis chooses the steps. Only the wires are made up: they lose, delay and double what goes over them.
 After every step the ledger adds up, covers what really runs, and no substation is above its limit; and when the
-storm is over, every watt is back and every accepted session is accounted for.
+storm is over, every watt is back and every session that was answered yes charges, or has finished, or waits because
+there is no room for it.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from redis import Redis
 
 from balancer.dispatch import Dispatcher, Result
 from balancer.substation import Started, SubstationClient
+from balancer.sweeper import Sweeper
 from grid.ledger import Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Request
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
@@ -40,7 +42,6 @@ ENERGY = st.sampled_from([100, 2_000, 60_000])
 NAMES = st.sampled_from(sorted(LIMITS))
 DELIVERED, ANSWER_LOST, LATE, LOST = "delivered", "answer lost", "late", "lost"
 DYING = "balancer dies"
-KNOWN = ("charging", "finished", "interrupted", "requested")  # the last two: asked for again, they are placed
 POSTS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DYING])
 BEATS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, "doubled"])
 
@@ -101,6 +102,10 @@ class Substation:
     def drawn(self) -> int:
         return self.station.snapshot().drawn if self.alive else 0
 
+    @property
+    def charging(self) -> set[str]:
+        return {charging.order.session for charging in self.station.snapshot().charging} if self.alive else set()
+
 
 class Wires(SubstationClient):
     """Between a balancer and the substations. Late POSTs are kept, to arrive whenever Hypothesis likes."""
@@ -132,8 +137,13 @@ class Wires(SubstationClient):
 
 
 class Storm(RuleBasedStateMachine):
+    """`accepted`: answered yes, and neither cancelled since nor forgotten by Redis; `at_risk`: forgotten, and not yet
+    told to it again by a heartbeat."""
+
     redis: Redis
     pool: ThreadPoolExecutor
+    storms = 0
+    steps = 0
 
     @initialize()
     def calm(self) -> None:
@@ -144,13 +154,15 @@ class Storm(RuleBasedStateMachine):
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)
         self.dispatcher = Dispatcher(ledger, self.wires, self.pool, attempts=3, budget_ms=60_000)
+        self.sweeper = Sweeper(ledger, self.dispatcher)
         self.accepted: set[str] = set()
-        self.cancelled: set[str] = set()
+        self.at_risk: set[str] = set()
         self.requests: dict[str, Request] = {}
         self.forgotten = False
         self.image: dict[str, bytes] | None = None
         for substation in self.substations.values():
             substation.beat()
+        type(self).storms += 1
 
     # Drivers
 
@@ -171,26 +183,41 @@ class Storm(RuleBasedStateMachine):
         session = data.draw(st.sampled_from(sorted(self.requests)))
         self.wires.fate = fate
         if self.dispatcher.cancel(session, "x") is not None:
-            self.cancelled.add(session)
+            self.accepted.discard(session)
+            self.at_risk.discard(session)
         self.wires.fate = DELIVERED
 
     def _route(self, session: str, fate: str) -> None:
-        self.wires.fate = fate
-        try:
+        with self._balancer_has(fate):
             (decision,) = self.dispatcher.route([self.requests[session]], "x")
-        except BalancerDied:
-            return
-        finally:
-            self.wires.fate = DELIVERED
-        if decision.result is Result.CHARGING:
-            self.accepted.add(session)
+            if decision.result is Result.CHARGING:
+                self.accepted.add(session)
+            if decision.result is Result.FULL:
+                assert self.requests[session].watts > self._most_room(), "refused though there was room"
+
+    @contextmanager
+    def _balancer_has(self, fate: str) -> Iterator[None]:
+        self.wires.fate = fate
+        with suppress(BalancerDied):
+            yield
+        self.wires.fate = DELIVERED
+
+    def _most_room(self) -> int:
+        rows = [row for row in self.zone.ledger.grid() if row.state == "up"]
+        return max((row.limit - row.committed for row in rows), default=0)
 
     # Wires
 
     @rule(name=NAMES, fate=BEATS)
     def heartbeat(self, name: str, fate: str) -> None:
         if self.substations[name].alive:
-            self.substations[name].beat(fate)
+            self._beat(self.substations[name], fate)
+
+    def _beat(self, substation: Substation, fate: str = DELIVERED) -> None:
+        substation.beat(fate)
+        if fate == DELIVERED:
+            self.accepted |= self.at_risk & substation.charging
+            self.at_risk -= self.accepted
 
     @precondition(lambda self: self.wires.late)
     @rule(data=st.data(), twice=st.booleans())
@@ -212,9 +239,10 @@ class Storm(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.clock.advance(ms)
 
-    @rule()
-    def sweep(self) -> None:
-        self.zone.ledger.sweep()
+    @rule(fate=POSTS)
+    def sweep(self, fate: str) -> None:
+        with self._balancer_has(fate):
+            self.sweeper.sweep()
 
     @rule(name=NAMES)
     def a_substation_dies(self, name: str) -> None:
@@ -223,12 +251,12 @@ class Storm(RuleBasedStateMachine):
     @rule(name=NAMES)
     def a_substation_restarts(self, name: str) -> None:
         self.substations[name].start()
-        self.substations[name].beat()
+        self._beat(self.substations[name])
 
     @rule()
     def redis_is_wiped(self) -> None:
         self.redis.flushall()
-        self.forgotten = True
+        self._redis_forgot()
 
     @rule()
     def an_image_of_redis_is_kept(self) -> None:
@@ -240,12 +268,18 @@ class Storm(RuleBasedStateMachine):
         self.redis.flushall()
         for name, value in (self.image or {}).items():
             self.redis.restore(name, 0, value)
+        self._redis_forgot()
+
+    def _redis_forgot(self) -> None:
         self.forgotten = True
+        self.at_risk |= self.accepted
+        self.accepted = set()
 
     # What holds at any time
 
     @invariant()
     def no_substation_is_above_its_limit(self) -> None:
+        type(self).steps += 1
         for name, substation in self.substations.items():
             snapshot = substation.station.snapshot()
             assert snapshot.peak <= LIMITS[name]
@@ -273,25 +307,25 @@ class Storm(RuleBasedStateMachine):
         self.the_ledger_adds_up()
         for row in self.zone.ledger.grid():
             assert row.committed == self.substations[row.substation].drawn, "watts unaccounted for"
-        for session in sorted(self.accepted - self.cancelled):
-            assert self.zone.state(session) in KNOWN or self.forgotten
-        runs_at = [
-            charging.order.session
-            for substation in self.substations.values()
-            for charging in substation.station.snapshot().charging
-        ]
+        for session in sorted(self.accepted):
+            state = self.zone.state(session)
+            no_room = self.requests[session].watts > self._most_room()
+            assert state in ("charging", "finished") or (state == "interrupted" and no_room), f"{session}: {state}"
+        runs_at = [session for substation in self.substations.values() for session in substation.charging]
         assert len(runs_at) == len(set(runs_at)), "a car charges at two places"
 
     def _calm_down(self) -> None:
-        """Everybody is up and heard, twice, after every deadline but the last: ended sessions are still known."""
+        """Everybody is up and heard, again and again, until every deadline has passed but that of ended sessions."""
         for substation in self.substations.values():
             if not substation.alive:
                 substation.start()
-        for _ in range(4):
+        for _ in range(5):
             self.clock.advance(4_000)
             for substation in self.substations.values():
-                substation.beat()
-            self.zone.ledger.sweep(limit=10_000)
+                self._beat(substation)
+            self.sweeper.sweep()
+        for substation in self.substations.values():
+            self._beat(substation)
 
 
 @pytest.fixture(scope="module")
@@ -307,3 +341,4 @@ def test_no_storm_overloads_a_substation_or_loses_a_watt_or_a_session(
     with Redis.from_url(redis_server_url, decode_responses=True) as redis:
         machine = type("AStorm", (Storm,), {"redis": redis, "pool": pool})
         run_state_machine_as_test(machine)
+        print(f"{machine.steps} steps in {machine.storms} storms: 0 overloads, 0 watts and 0 sessions lost")
