@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from grid.local import end_on_signals
+from grid.local import Service, end_on_signals
 
 from . import verdict
 from .harness import FaultyGrid, Image, eventually
@@ -78,13 +78,16 @@ class Storm:
     def _begin(self, fault: Fault) -> Callable[[], None]:
         """Break something; returns what mends it."""
         grid, part = self.grid, self.grid.parts[fault.part]
-        if fault.kind in (Kind.HANG_BALANCER, Kind.HANG_SUBSTATION, Kind.HANG_REDIS):
+        if fault.kind is Kind.HANG_REDIS:
+            grid.hang(part)
+            return lambda: self._redis_is_back(fault.kind, grid.resume)
+        if fault.kind is Kind.KILL_REDIS:
+            grid.kill(part)
+            return lambda: self._redis_is_back(fault.kind, grid.restart)
+        if fault.kind in (Kind.HANG_BALANCER, Kind.HANG_SUBSTATION):
             self.kills[fault.kind].append(time.monotonic())
             grid.hang(part)
             return lambda: grid.resume(part)
-        if fault.kind is Kind.KILL_REDIS:
-            grid.kill(part)
-            return self._restart_redis
         if fault.kind in (Kind.KILL_BALANCER, Kind.KILL_SUBSTATION, Kind.STOP_BALANCER):
             self.watch.look(part)
             self.kills[fault.kind].append(time.monotonic())
@@ -97,9 +100,9 @@ class Storm:
         _harm(link, fault)
         return link.heal
 
-    def _restart_redis(self) -> None:
-        self.grid.restart(self.grid.redis)
-        self.kills[Kind.KILL_REDIS].append(time.monotonic())
+    def _redis_is_back(self, kind: Kind, bring: Callable[[Service], None]) -> None:
+        bring(self.grid.redis)
+        self.kills[kind].append(time.monotonic())
 
     def _forget(self, forgetting: Forgetting) -> None:
         image: Image = self.grid.image()
