@@ -64,8 +64,9 @@ class FaultyGrid(LocalGrid):
 
     def kill(self, service: Service) -> None:
         """As a crash: nothing is said, nothing is finished."""
-        service.send_to_all(signal.SIGKILL)
-        service.wait()
+        if not service.has_ended():
+            service.send_to_all(signal.SIGKILL)
+            service.wait()
 
     def hang(self, service: Service) -> None:
         service.send_to_all(signal.SIGSTOP)

@@ -8,9 +8,11 @@ from typing import Any
 
 import requests
 
-# Power in kW and share of cars; a session lasts SECONDS (least, most, mostly) of real time.
+# Power in kW and share of cars.
 CARS = ((3.7, 25), (7.4, 25), (11, 30), (22, 15), (50, 5))
-SECONDS = (1, 15, 2)
+LONG_SECONDS = (1.0, 15.0, 2.0)
+"""How long a session lasts in real time: least, most, mostly."""
+SHORT_SECONDS = (1.0, 3.0, 2.0)
 CANCELLED_SHARE = 0.05
 ANSWER_WITHIN_S = 10.0
 GIVE_UP_AFTER_S = 20.0
@@ -31,12 +33,13 @@ class Answer:
 class Load:
     """`per_second` requests in all, by `drivers` who each wait for an answer before the next car.
 
-    `time_scale` is the grid's: energies are chosen so that sessions last SECONDS.
+    `time_scale` is the grid's: energies are chosen so that sessions last `seconds`.
     """
 
     url: str
     time_scale: float
     seed: int
+    seconds: tuple[float, float, float] = LONG_SECONDS
     drivers: int = 60
     per_second: float = 25
     answers: list[Answer] = field(default_factory=list)
@@ -69,7 +72,7 @@ class Load:
         with requests.Session() as http:
             while not self._stopping.wait(chance.expovariate(self.per_second / self.drivers)):
                 power = chance.choices([power for power, _ in CARS], [share for _, share in CARS])[0]
-                seconds = chance.triangular(*SECONDS)
+                seconds = chance.triangular(*self.seconds)
                 energy = round(power * seconds * self.time_scale / 3600, 3)
                 car = {"vehicle_id": f"ev-{number}", "power_kw": power, "energy_kwh": energy}
                 session = self._ask(http, car, key=f"{self.seed}-{chance.getrandbits(64):x}")
