@@ -80,7 +80,9 @@ class Session(BaseModel):
     """A request's life, from accepted to finished."""
 
     session_id: str
-    state: str = Field(description="reserved, charging, unsettled, interrupted, requested, finished or cancelled")
+    state: str = Field(
+        description="reserved, charging, unsettled, interrupted, requested, finished, cancelled or expired"
+    )
     substation: str
     zone: str
     vehicle_id: str

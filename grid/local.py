@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,6 +27,8 @@ LOGS = Path("build/local")
 CAPACITIES_KW = (100, 150, 250)
 BALANCERS = 3
 API_PORT = 8080
+PORTS = (20_000, 32_000)
+_given: set[int] = set()
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 12.0
 
@@ -223,11 +226,15 @@ def redis_command(server: str, port: int, folder: Path) -> list[str]:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port on loopback that nobody listens on, and that this process has not been given before.
+
+    Not one of those that the system gives to outgoing connections: by the time a service binds it, it might be one.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        if port not in _given and not accepts(port):
+            _given.add(port)
+            return port
 
 
 def _port(redis_url: str) -> int:

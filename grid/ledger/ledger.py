@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib import resources
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
+from grid.ledger.breaker import Breaker
 from grid.ledger.keys import key, zone_keys
 from grid.ledger.records import (
     Cancel,
@@ -27,6 +28,8 @@ WINDOW = 64
 """How many of the least loaded substations a pick looks at; up to this many, every pick is the least loaded."""
 
 REDIS_CLOCK = ""
+
+Answer = TypeVar("Answer")
 
 
 class LedgerUnavailable(Exception):
@@ -49,7 +52,7 @@ class Ledger:
     `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
     `clock`: a simulated clock in ms; Redis' own if None.
 
-    Every method raises LedgerUnavailable if Redis does not answer.
+    Every method raises LedgerUnavailable if Redis does not answer, and at once if it has not answered before.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Ledger:
         self._patience_ms = patience_ms
         self._retention_ms = retention_ms
         self._clock = clock
+        self._breaker = Breaker()
         self._keys = zone_keys(zone)
         self._reserve = redis.register_script(_script("reserve"))
         self._heartbeat = redis.register_script(_script("heartbeat"))
@@ -120,7 +124,7 @@ class Ledger:
         return cast(list[str], self._run(self._release, asked))
 
     def sweep(self, limit: int = 100) -> Swept:
-        """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit × log T)."""
+        """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit log T)."""
         asked = {
             "limit": limit,
             "lost": self._lost_ms,
@@ -129,7 +133,8 @@ class Ledger:
             "retention": self._retention_ms,
         }
         *counts, interrupted = self._run(self._sweep, asked)
-        return Swept(*counts, [_request(session, json.loads(record)) for session, record in interrupted])
+        resumed = [_request(session, json.loads(record)) for session, record in interrupted]
+        return Swept._make([*counts, resumed])
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
@@ -185,19 +190,26 @@ class Ledger:
 
     def _run(self, script: Any, asked: dict[str, Any]) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()
-        try:
-            return script(keys=self._keys, args=[now, json.dumps(asked)])
-        except RedisError as error:
-            raise LedgerUnavailable(str(error)) from error
+        return self._call(lambda: script(keys=self._keys, args=[now, json.dumps(asked)]))
 
     def _pipe(self, *commands: tuple[str, ...]) -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+        return self._call(pipe.execute)
+
+    def _call(self, ask_redis: Callable[[], Answer]) -> Answer:
+        if not self._breaker.allows():
+            raise LedgerUnavailable("Redis has not answered the last calls")
         try:
-            pipe = self._redis.pipeline(transaction=False)
-            for command in commands:
-                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
-            return pipe.execute()
+            answer = ask_redis()
+        except (ConnectionError, TimeoutError) as error:
+            self._breaker.failed()
+            raise LedgerUnavailable(str(error)) from error
         except RedisError as error:
             raise LedgerUnavailable(str(error)) from error
+        self._breaker.succeeded()
+        return answer
 
 
 def _request(session: str, record: dict[str, Any]) -> Request:

@@ -71,6 +71,12 @@ def test_it_can_be_woken(rounds: Rounds, background: Start) -> None:
         worker.wake()
 
 
+def test_a_round_that_failed_is_repeated_sooner(rounds: Rounds, background: Start) -> None:
+    rounds.fails = lambda number: number < 4
+    background(NEVER_MS)
+    assert [rounds.next() for _ in range(4)] == [1, 2, 3, 4]
+
+
 def test_woken_during_a_round_it_does_another(background: Start, rounds: Rounds) -> None:
     woken = threading.Event()
     rounds.fails = lambda number: number == 1 and not woken.wait(SOON_S)

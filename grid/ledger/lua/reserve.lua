@@ -7,7 +7,7 @@
              window }               -- how many of the least loaded are looked at
   returns  for each request { outcome, state, substation, url, epoch, attempt, energy_wh, accepted }
              placed    the watts are held; energy_wh is what is still missing
-             ended     known, and finished, cancelled or expired before
+             ended     known, and finished, cancelled or expired before, or its owner's cancel is under way
              conflict  the session id is known with other values
              full      no routable substation has room (nothing is recorded; only the outcome is returned)
              nowhere   no substation is routable at all (likewise)
@@ -107,7 +107,7 @@ for i, request in ipairs(asked.requests) do
     answers[i] = { 'conflict' }
   elseif PLACEABLE[record.state] then
     answers[i] = place(request, record)
-  elseif HOLDS_WATTS[record.state] then
+  elseif HOLDS_WATTS[record.state] and not record.cancelled then
     answers[i] = again(request, record)
   else
     answers[i] = answer('ended', record)

@@ -120,9 +120,9 @@ class TestHeartbeats:
         zone.reserve("s")
         one.starts("s")
         one.beat(number=10)
-        one.runs.clear()
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
         assert one.beat(number=10).outcome == "ok"
-        assert zone.state("s") == "charging"
+        assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
     def test_one_of_an_older_epoch_changes_nothing(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -274,6 +274,12 @@ class TestCancelling:
         one.ends("s", "stopped", 3)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
+
+    def test_asked_for_again_before_that_it_is_not_started_again(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        again = zone.reserve("s")
+        assert (again.outcome, again.state) == (Outcome.ENDED, "unsettled")
 
     def test_what_finished_meanwhile_stays_finished(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -508,9 +514,7 @@ class TestARedisThatWasRolledBack:
     """It believes what was true some time ago."""
 
     @pytest.mark.parametrize(("how", "state"), [("finished", "finished"), ("cancelled", "cancelled")])
-    def test_what_has_ended_since_ends_again_as_it_did(
-        self, zone: Zone, one: Substation, how: str, state: str
-    ) -> None:
+    def test_what_has_ended_since_ends_again_as_it_did(self, zone: Zone, one: Substation, how: str, state: str) -> None:
         zone.reserve("s")
         one.starts("s")
         one.beat()
