@@ -1,8 +1,6 @@
 """A grid of real processes that can be killed, hung and restarted, with a proxy on every link between them."""
 
-import random
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +12,12 @@ from redis.retry import Retry
 
 from grid.health import probe
 from grid.ledger.keys import zone_keys
-from grid.local import LocalGrid, Service, redis_command
+from grid.local import LocalGrid, Service, free_port, redis_command
 
 from .proxy import Proxy
 
 Image = Mapping[str, bytes]
 """Every key of the ledger, as DUMP gives it."""
-
-# Below those that outgoing connections take: it is still free when its owner comes back.
-_LASTING_PORTS = range(20_000, 32_000)
 
 
 class FaultyGrid(LocalGrid):
@@ -43,7 +38,7 @@ class FaultyGrid(LocalGrid):
         super().__init__(capacities_kw, balancer_count, settings=dict(settings or {}), logs=logs)
         self.to_redis: dict[str, Proxy] = {}
         self.to_substation: dict[str, Proxy] = {}
-        self.redis_port = lasting_port()
+        self.redis_port = free_port()
         self.redis_url = f"redis://127.0.0.1:{self.redis_port}/0"
         self._redis_server = redis_server
 
@@ -139,7 +134,7 @@ class FaultyGrid(LocalGrid):
         super()._describe()
 
     def _service(self, name: str, package: str, port: int = 0, **variables: str) -> Service:
-        port = port or lasting_port()
+        port = port or free_port()
         variables["TMPDIR"] = self._data  # a killed process leaves its files behind
         if package != "api":
             link = self.to_redis[name] = Proxy("127.0.0.1", self.redis_port)
@@ -148,22 +143,6 @@ class FaultyGrid(LocalGrid):
             link = self.to_substation[name] = Proxy("127.0.0.1", port)
             variables["ADVERTISE_URL"] = f"http://127.0.0.1:{link.port}"
         return super()._service(name, package, port, **variables)
-
-
-def lasting_port() -> int:
-    """A free port on loopback that stays free while its owner is down."""
-    while not _is_free(port := random.choice(_LASTING_PORTS)):
-        pass
-    return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def eventually(condition: Callable[[], bool], within_s: float, what: str = "this", every_s: float = 0.02) -> float:
