@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GAP_S = (0.5, 2.5)
-PHASE_S = (12.0, 20.0)
-QUIET_S = 8.0
+PHASE_S = (15.0, 25.0)
+QUIET_S = 5.0
 """About what a quiet moment takes: the faults of the phase end, everybody recovers, the ledger forgets."""
 START_S = 3.0
 """About what a restarted process takes."""
