@@ -109,15 +109,17 @@ def drain(grid: FaultyGrid, load: Load, watch: Watch) -> Drained:
     pending = list(load.accepted)
     while True:
         watts = ledger.watts()
-        if watts == 0:
+        elapsed = time.monotonic() - started
+        lost: dict[str, str] = {}
+        if watts == 0 or elapsed > DRAIN_WITHIN_S:
             watch.ends.read()
             states = ledger.states(pending)
-            pending = [session for session in pending if not _ended_well(session, states[session], load, watch)]
-        elapsed = time.monotonic() - started
-        if watts == 0 and not pending:
-            return Drained(elapsed, 0, {})
+            lost = {s: state for s, state in states.items() if not _ended_well(s, state, load, watch)}
+            pending = list(lost)
         if elapsed > DRAIN_WITHIN_S:
-            return Drained(None, watts, ledger.states(pending))
+            return Drained(None, watts, lost)
+        if watts == 0 and not lost:
+            return Drained(elapsed, 0, {})
         time.sleep(0.5)
 
 
