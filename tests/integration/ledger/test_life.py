@@ -549,6 +549,31 @@ class TestARedisThatWasRolledBack:
         assert one.beat().cancels == []
         assert zone.state("s") == "charging"
 
+    def test_what_was_adopted_and_is_then_known_to_nobody_is_served_again(self, zone: Zone, one: Substation) -> None:
+        one.starts("s")
+        one.beat()
+        one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", "barred", 0)
+        one.beat()
+        assert zone.state("s") == "interrupted"
+
+    @pytest.mark.parametrize("refused", ["before", "after"])
+    def test_what_runs_elsewhere_than_it_was_just_placed_is_a_promise(
+        self, zone: Zone, one: Substation, refused: str
+    ) -> None:
+        zone.substation("two", 200_000)
+        zone.reserve("t", 30_000)  # at one: two has less load from now on
+        assert zone.reserve("s").substation == "two"
+        if refused == "before":
+            zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
+            assert zone.reserve("s").attempt == 2
+            zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)])
+        one.starts("s")
+        assert one.beat().cancels == [Cancel("s", 1)]
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
+        assert zone.state("s") == "interrupted"
+
     def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
