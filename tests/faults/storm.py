@@ -259,7 +259,10 @@ def main() -> None:
         sys.exit(NO_REDIS)
     again = f".venv/bin/python -m tests.faults.storm {duration_s:g} {seed}"
     console.print(f"Seed {seed}. The same faults again: {again}", soft_wrap=True)
-    result = run(duration_s, seed, redis_server, console)
+    try:
+        result = run(duration_s, seed, redis_server, console)
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
     BUILD.mkdir(exist_ok=True)
     report = {"seed": seed, "duration_s": duration_s, **result.as_json()}
     (BUILD / "faults.json").write_text(json.dumps(report, indent=2) + "\n")

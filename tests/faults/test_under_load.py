@@ -21,6 +21,8 @@ HEARTBEATS_S = 2 * 1.1
 CLIENTS = 20
 WITHIN_S = 1.0
 BACK_WITHIN_S = 3.0
+AWAY_S = 6.0
+"""Longer than silence makes a substation a lost one."""
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,22 @@ def _refusal(grid: Faulty) -> Refusal:
         answer.headers["Content-Type"],
         int(answer.headers.get("Retry-After", 0)),
     )
+
+
+@pytest.mark.parametrize("blow", [hang, kill])
+def test_a_redis_that_was_away_for_long_interrupts_nobody(grid: Faulty, blow: Blow) -> None:
+    with load_on(grid) as load:
+        before = sum(_swept(balancer, "lost") for balancer in grid.local.balancers)
+        blow(grid.local, grid.local.redis)
+        gone = time.monotonic()
+        eventually(lambda: time.monotonic() - gone > AWAY_S, within_s=AWAY_S + 1)
+        bring_back(grid.local, grid.local.redis)
+        took = first_good_after(load, time.monotonic())
+        answered_well(load, 50)
+        lost = sum(_swept(balancer, "lost") for balancer in grid.local.balancers) - before
+    print(f"\na good answer {took:.2f} s after the return of Redis; substations taken for lost: {lost:g}")
+    assert lost == 0, "that Redis heard nobody was its own fault"
+    assert took < BACK_WITHIN_S
 
 
 def test_a_balancer_that_is_told_to_stop_fails_no_request_and_leaves_nothing_reserved(grid: Faulty) -> None:
