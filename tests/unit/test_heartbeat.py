@@ -286,6 +286,15 @@ def test_a_cancel_of_what_never_came_is_acknowledged_and_it_never_starts(one: Su
     assert one.charging() == []
 
 
+def test_the_ledger_learns_whether_what_it_gave_up_had_run(one: Substation, sent: list[Heartbeat]) -> None:
+    one.beat()
+    for session in ("ran", "never came"):
+        placement = one.start(session) if session == "ran" else one.reserve(session)
+        one.ledger.release([Release(session, placement.attempt, ReleaseOutcome.UNKNOWN)])
+    one.beat()
+    assert {end.session: end.how for end in sent[-1].ended} == {"ran": "stopped", "never came": "barred"}
+
+
 def test_a_cancel_whose_acknowledgement_is_lost_is_acknowledged_again(
     one: Substation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

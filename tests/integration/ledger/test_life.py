@@ -383,12 +383,31 @@ class TestInterrupted:
         assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
         assert zone.ledger.sweep().resumed == []
 
-    def test_what_its_only_caller_was_refused_is_not_placed_behind_its_back(self, zone: Zone, one: Substation) -> None:
+    @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
+    def test_what_its_only_caller_gave_up_is_not_placed_behind_its_back(
+        self, zone: Zone, one: Substation, outcome: ReleaseOutcome
+    ) -> None:
         zone.reserve("s")  # for an epoch that is over when the POST comes
         one.restarts()
         one.beat()
         assert zone.state("s") == "interrupted"
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)]) == ["requested"]
+        assert zone.ledger.release([Release("s", 1, outcome)]) == ["requested"]
+        assert zone.ledger.sweep().resumed == []
+
+    @pytest.mark.parametrize("fate", ["restarts", "is lost"])
+    def test_what_its_owner_was_cancelling_is_cancelled_and_not_resumed(
+        self, zone: Zone, one: Substation, fate: str
+    ) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        if fate == "restarts":
+            one.restarts()
+            one.beat()
+        else:
+            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+                zone.clock.advance(wait)
+                zone.ledger.sweep()
+        assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
         assert zone.ledger.sweep().resumed == []
 
 
