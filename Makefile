@@ -1,10 +1,11 @@
 # Everything this project does. Needs Python 3.11+ and make; the rest is set up by the first target that needs it.
 PYTHON ?= python3
 PORT ?= 8080
+DURATION ?= 60
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test storm test-compose faults bench lint format lock clean
+.PHONY: help demo up test storm test-compose faults chaos bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,13 +22,16 @@ test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one 
 storm: $(VENV)/ready  ## a thousand random storms of faults against the ledger (some minutes; needs redis-server)
 	@$(RUN) pytest --hypothesis-profile=storm tests/integration/ledger/test_model.py
 
-DURATION ?= 120
+faults: DURATION = 120
 faults: $(VENV)/ready  ## kill, hang and cut off real processes: each promise, then DURATION seconds at random, by SEED
 	@$(RUN) pytest tests/faults
 	@$(RUN) tests.faults.storm $(DURATION) $(SEED)
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
 	@$(RUN) pytest tests/compose
+
+chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATION=60 SEED=7 (needs Docker)
+	@$(RUN) tests.compose.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/ready  ## what a decision costs at 10, 1,000 and 100,000 substations (needs redis-server)
 	@$(RUN) loadtest.ledger_cost

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from grid.local import LocalGrid, LocalGridError, end_on_signals
+from loadtest.drivers import locust_command
 from loadtest.verdict import SubstationFigures, Verdict, judge
 
 BUILD = Path("build")
@@ -48,9 +49,7 @@ def rush(grid: LocalGrid, console: Console) -> Verdict:
     """Let Locust loose on the grid; watch it until it is done."""
     result = BUILD / "rush.json"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "locust", "-f", "loadtest/locustfile.py", "--headless", "--only-summary"]
-    command += ["--host", grid.url, "--users", str(DRIVERS), "--spawn-rate", str(DRIVERS / 3)]
-    command += ["--run-time", f"{RUSH_S}s", "--exit-code-on-error", "0", "--result", str(result)]
+    command = [*locust_command(grid.url, DRIVERS), "--run-time", f"{RUSH_S}s", "--result", str(result)]
     loads: list[list[float]] = []
     with (BUILD / "locust.log").open("w") as log, requests.Session() as session:
         locust = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -5,6 +5,7 @@ locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --headless -u 100 
 
 import json
 import random
+import time
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,7 @@ class Driver(FastHttpUser):
         with self.client.post("/request-charge", json=car, catch_response=True) as answer:
             outcome = judge(answer.status_code, answer.text or "")
             outcomes[outcome] += 1
+            write_answer(self.environment, outcome, answer.json() if answer.status_code == 201 else {})
             if outcome in ("charging", "refused"):
                 answer.success()
             else:
@@ -43,16 +45,26 @@ def judge(status: int, text: str) -> str:
         body = json.loads(text)
     except ValueError:
         return f"{status} without JSON" if status else "no answer"
-    if status == 201 and body.get("state") == "charging":
+    if status == 201 and body.get("state") in ("charging", "finished"):  # finished: asked twice, and a short one
         return "charging"
     if status == 503 and body.get("type") == "/problems/grid-full":
         return "refused"
     return f"{status} {body.get('type', body.get('state', '?'))}"
 
 
+def write_answer(environment: Environment, outcome: str, accepted: dict[str, Any]) -> None:
+    path = environment.parsed_options.answers if environment.parsed_options else ""
+    if not path:
+        return
+    answer = {"at": time.time(), "outcome": outcome, "session": accepted.get("session_id")}
+    with Path(path).open("a") as log:
+        print(json.dumps(answer), file=log)
+
+
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--result", default="", help="write the figures of the run to this file, as JSON")
+    parser.add_argument("--answers", default="", help="write each answer to this file as it comes, a line of JSON each")
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]

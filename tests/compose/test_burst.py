@@ -3,7 +3,8 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from .conftest import BALANCERS, ROOM, SUBSTATIONS, Stack, eventually
+from .conftest import ROOM
+from .stack import BALANCERS, SUBSTATIONS, Stack, eventually
 
 
 def committed(stack: Stack) -> list[float]:

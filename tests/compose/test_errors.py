@@ -2,7 +2,7 @@
 
 import requests
 
-from .conftest import Stack, compose
+from .stack import Stack
 
 
 def assert_problem(answer: requests.Response, status: int, problem: str = "about:blank") -> None:
@@ -30,14 +30,14 @@ def test_a_request_that_nginx_does_not_understand_is_a_problem(stack: Stack) -> 
 
 
 def test_a_stopped_api_is_a_problem_with_retry_after(disturbed: Stack) -> None:
-    compose("stop", "--timeout=3", "api")
+    disturbed.compose("stop", "--timeout=3", "api")
 
     for _ in range(3):
         assert_problem(disturbed.ask(), 503)
 
 
 def test_stopped_balancers_are_a_problem_with_retry_after(disturbed: Stack) -> None:
-    compose("stop", "--timeout=3", "balancer")
+    disturbed.compose("stop", "--timeout=3", "balancer")
 
     for _ in range(3):
         assert_problem(disturbed.ask(), 503, "/problems/balancer-unavailable")

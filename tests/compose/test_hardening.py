@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import Stack, run
+from .stack import Stack, run
 
 SERVICES = ("nginx", "api", "balancer", "substation", "redis", "prometheus")
 PUBLISHED = {"nginx", "prometheus"}

@@ -2,14 +2,14 @@
 
 import pytest
 
-from .conftest import Stack, compose, eventually
+from .stack import Stack, eventually
 
 
 @pytest.mark.parametrize(
     ("setting", "value"), [("appendonly", "yes"), ("appendfsync", "everysec"), ("maxmemory-policy", "noeviction")]
 )
 def test_redis_writes_everything_down_and_throws_nothing_away(stack: Stack, setting: str, value: str) -> None:
-    assert compose("exec", "-T", "redis", "redis-cli", "config", "get", setting).split() == [setting, value]
+    assert stack.compose("exec", "-T", "redis", "redis-cli", "config", "get", setting).split() == [setting, value]
 
 
 def test_sessions_survive_a_killed_redis(disturbed: Stack) -> None:
@@ -27,7 +27,7 @@ def test_sessions_survive_a_killed_redis(disturbed: Stack) -> None:
     eventually(lambda: (state(charging), state(finished)) == ("charging", "finished"))
     before = session(finished)
 
-    compose("kill", "redis")
+    disturbed.compose("kill", "redis")
     disturbed.up()
 
     assert eventually(lambda: session(finished)) == before

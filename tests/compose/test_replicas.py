@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from .conftest import Stack, compose, eventually, run
+from .stack import Stack, eventually, run
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def test_substations_keep_their_names_through_a_restart(disturbed: Stack) -> Non
     before = disturbed.substations()
     assert before.keys() == names
 
-    compose("restart", "substation")
+    disturbed.compose("restart", "substation")
 
     def restarted() -> bool:
         after = disturbed.substations()

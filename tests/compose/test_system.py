@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import Stack, compose, eventually
+from .stack import Stack, eventually
 
 
 def test_every_container_is_healthy(stack: Stack) -> None:
@@ -27,7 +27,7 @@ def test_prometheus_scrapes_every_replica(stack: Stack) -> None:
 
 
 def test_prometheus_configuration_is_valid(stack: Stack) -> None:
-    compose("exec", "-T", "prometheus", "promtool", "check", "config", "/etc/prometheus/prometheus.yml")
+    stack.compose("exec", "-T", "prometheus", "promtool", "check", "config", "/etc/prometheus/prometheus.yml")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
@@ -46,17 +46,19 @@ def test_a_request_is_followed_by_its_id_through_every_log(stack: Stack) -> None
     assert answer.headers["X-Request-ID"] == request_id
 
     services = {"nginx", "api", "balancer", "substation"}
-    eventually(
-        lambda: {line["service"] for line in logged(*services) if line.get("request_id") == request_id} == services
-    )
+
+    def seen_by() -> set[str]:
+        return {line["service"] for line in logged(stack, *services) if line.get("request_id") == request_id}
+
+    eventually(lambda: seen_by() == services)
 
 
 @pytest.mark.parametrize("service", ["api", "balancer", "substation"])
 def test_no_service_has_logged_an_error(stack: Stack, service: str) -> None:
-    assert [line for line in logged(service) if line["level"] not in ("INFO", "WARNING")] == []
+    assert [line for line in logged(stack, service) if line["level"] not in ("INFO", "WARNING")] == []
 
 
-def logged(*services: str) -> list[dict[str, Any]]:
+def logged(stack: Stack, *services: str) -> list[dict[str, Any]]:
     """What the containers of these services have logged as JSON."""
-    lines = compose("logs", "--no-color", "--no-log-prefix", *services).splitlines()
+    lines = stack.compose("logs", "--no-color", "--no-log-prefix", *services).splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]

@@ -1,0 +1,41 @@
+"""After the chaos: wait until every session is over and the grid carries nothing, but not for ever."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from ..stack import SUBSTATIONS, Stack
+
+WITHIN_S = 90.0
+OVER = ("finished", "cancelled")
+ASK_AT_ONCE = 8
+
+
+def settle(stack: Stack, sessions: Iterable[str]) -> dict[str, str]:
+    """The state of each session that is not over when the grid is calm or the time is up: the lost ones."""
+    deadline = time.monotonic() + WITHIN_S
+    missing = dict.fromkeys(sessions, "?")
+    while True:
+        with ThreadPoolExecutor(ASK_AT_ONCE) as askers:
+            states = zip(missing, askers.map(lambda session: _state(stack, session), missing), strict=True)
+            missing = {session: state for session, state in states if state not in OVER}
+        if time.monotonic() > deadline or (not missing and _calm(stack)):
+            return missing
+        time.sleep(0.5)
+
+
+def _state(stack: Stack, session: str) -> str:
+    answer = stack.call("GET", f"/sessions/{session}")
+    return str(answer.json()["state"]) if answer.status_code == 200 else f"answered {answer.status_code}"
+
+
+def _calm(stack: Stack) -> bool:
+    """Every substation is up under the name it had, and nothing is committed anywhere."""
+    answer = stack.call("GET", "/grid")
+    if answer.status_code != 200:
+        return False
+    rows = answer.json()["substations"]
+    names = {f"substation-{i}" for i in range(1, SUBSTATIONS + 1)}
+    return {row["substation"] for row in rows} == names and all(
+        row["state"] == "up" and row["committed_kw"] == 0 for row in rows
+    )
