@@ -5,7 +5,7 @@ DURATION ?= 60
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test storm test-compose chaos bench lint format lock clean
+.PHONY: help demo up test storm test-compose faults chaos bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,11 @@ test: $(VENV)/ready  ## the fast tests, on fakeredis and on a real Redis if one 
 
 storm: $(VENV)/ready  ## a thousand random storms of faults against the ledger (some minutes; needs redis-server)
 	@$(RUN) pytest --hypothesis-profile=storm tests/integration/ledger/test_model.py
+
+faults: DURATION = 120
+faults: $(VENV)/ready  ## kill, hang and cut off real processes: each promise, then DURATION seconds at random, by SEED
+	@$(RUN) pytest tests/faults
+	@$(RUN) tests.faults.storm $(DURATION) $(SEED)
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)
 	@$(RUN) pytest tests/compose

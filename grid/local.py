@@ -203,10 +203,10 @@ class LocalGrid:
         port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", f"{package}.app:create_app()"]
-        environment = {"BIND": f"127.0.0.1:{port}", "REDIS_URL": self.redis_url or "", **self.settings, **variables}
+        environment = {"BIND": f"127.0.0.1:{port}", "REDIS_URL": self.redis_url or "", **self.settings}
         if package == "substation":
             environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url, "WORKERS": "1"}
-        return Service(name, url, command, environment, self.logs / f"{name}.log")
+        return Service(name, url, command, environment | variables, self.logs / f"{name}.log")
 
 
 def wait_until(service: Service, is_ready: Callable[[], bool]) -> None:

@@ -1,7 +1,11 @@
-"""Shows what the station does as metrics, refreshed with every heartbeat."""
+"""Shows what the station does: as metrics, refreshed with every heartbeat, and a line in the log for each end."""
+
+import logging
 
 from grid.metrics import substation_metrics
 from substation.station import End, Snapshot
+
+log = logging.getLogger(__name__)
 
 
 class Meters:
@@ -27,6 +31,14 @@ class Meters:
         self._metrics.ended.labels(*self._names, end.how).inc()
         self._metrics.energy.labels(*self._names).inc(end.delivered_wh)
         self._metrics.charging_time.labels(*self._names).observe(end.lasted_s)
+        log.info(
+            "session %s attempt %s %s after %s Wh",
+            end.session,
+            end.attempt,
+            end.how,
+            end.delivered_wh,
+            extra={"session": end.session, "attempt": end.attempt, "how": end.how},
+        )
 
     def refused(self, reason: str) -> None:
         self._metrics.refused.labels(*self._names, reason).inc()

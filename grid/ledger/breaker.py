@@ -1,37 +1,29 @@
 """Fails fast while Redis is away, so that nobody waits for a time-out that others have already seen.
 
-Its own 30 lines: the libraries for this either hold a lock during the call or, when it is time to try again, let
-every waiting thread run into the time-out at once.
+Its own few lines: the libraries for this either hold a lock during the call or, when it is time to try again, let
+waiting callers run into the time-out.
 """
 
 import threading
-import time
-from collections.abc import Callable
 
 FAILURES = 3
 """So many calls in a row must fail first: one lost packet is no reason to refuse anybody."""
-RETRY_S = 0.2
 
 
 class Breaker:
-    """Closed while calls succeed; open after FAILURES in a row, when one call every RETRY_S may try."""
+    """Closed while calls succeed; open after FAILURES in a row, until one succeeds.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    Whoever has somebody waiting for him asks `is_open` first. Work that nobody waits for calls all the same, and so
+    finds out that Redis is back.
+    """
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
-        self._next_try = 0.0
 
-    def allows(self) -> bool:
-        """Whether to call at all."""
-        if self._failures < FAILURES:
-            return True
-        with self._lock:
-            now = self._clock()
-            if now < self._next_try:
-                return False
-            self._next_try = now + RETRY_S
-            return True
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= FAILURES
 
     def succeeded(self) -> None:
         self._failures = 0
@@ -39,4 +31,3 @@ class Breaker:
     def failed(self) -> None:
         with self._lock:
             self._failures += 1
-            self._next_try = self._clock() + RETRY_S

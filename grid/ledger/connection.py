@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from grid.ledger.ledger import Ledger
@@ -13,8 +14,9 @@ from grid.settings import Settings
 def connect(url: str, timeout_ms: int, connections: int) -> Redis:
     """A client with a pool of its own, connecting on first use (so it may be made before or after a fork).
 
-    One retry is safe because every script may run twice: a session id, an attempt or a heartbeat number says
-    that it already did. redis-py's default of ten retries would outlast the caller.
+    One retry after a broken connection is safe because every script may run twice: a session id, an attempt or a
+    heartbeat number says that it already did. None after a time-out: whoever waits behind the caller would wait for
+    both. redis-py's default of ten retries would outlast any caller.
 
     Raises ValueError for a malformed url.
     """
@@ -24,7 +26,7 @@ def connect(url: str, timeout_ms: int, connections: int) -> Redis:
         max_connections=connections,
         socket_timeout=timeout_ms / 1000,
         socket_connect_timeout=timeout_ms / 1000,
-        retry=Retry(ExponentialWithJitterBackoff(cap=0.05, base=0.01), 1),
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.05, base=0.01), 1, supported_errors=(ConnectionError,)),
         health_check_interval=0,
     )
 

@@ -112,7 +112,7 @@ class Ledger:
             "ttl": self._heartbeat_ttl_ms,
             "retention": self._retention_ms,
         }
-        outcome, epoch, cancels = self._run(self._heartbeat, asked)
+        outcome, epoch, cancels = self._run(self._heartbeat, asked, somebody_waits=False)
         return HeartbeatReply(outcome, epoch, [Cancel(*cancel) for cancel in cancels])
 
     def release(self, releases: Sequence[Release]) -> list[str]:
@@ -132,7 +132,7 @@ class Ledger:
             "patience": self._patience_ms,
             "retention": self._retention_ms,
         }
-        *counts, interrupted = self._run(self._sweep, asked)
+        *counts, interrupted = self._run(self._sweep, asked, somebody_waits=False)
         resumed = [_request(session, json.loads(record)) for session, record in interrupted]
         return Swept._make([*counts, resumed])
 
@@ -194,20 +194,20 @@ class Ledger:
 
     def ping(self) -> None:
         """Returns if Redis answers."""
-        self._pipe(("PING",))
+        self._pipe(("PING",), somebody_waits=False)
 
-    def _run(self, script: Any, asked: dict[str, Any]) -> Any:
+    def _run(self, script: Any, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()
-        return self._call(lambda: script(keys=self._keys, args=[now, json.dumps(asked)]))
+        return self._call(lambda: script(keys=self._keys, args=[now, json.dumps(asked)]), somebody_waits)
 
-    def _pipe(self, *commands: tuple[str, ...]) -> list[Any]:
+    def _pipe(self, *commands: tuple[str, ...], somebody_waits: bool = True) -> list[Any]:
         pipe = self._redis.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)  # type: ignore[no-untyped-call]
-        return self._call(pipe.execute)
+        return self._call(pipe.execute, somebody_waits)
 
-    def _call(self, ask_redis: Callable[[], Answer]) -> Answer:
-        if not self._breaker.allows():
+    def _call(self, ask_redis: Callable[[], Answer], somebody_waits: bool) -> Answer:
+        if somebody_waits and self._breaker.is_open:
             raise LedgerUnavailable("Redis has not answered the last calls")
         try:
             answer = ask_redis()

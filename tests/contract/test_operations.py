@@ -203,8 +203,8 @@ def test_decisions_are_counted_by_outcome(grid: Grid, one: SubstationUnderTest) 
             grid.request_charge(power_kw=power_kw)
 
     changed = change(grid.balancer, ask)
-    assert changed["grid_placements_total", ("charging",)] == 2
-    assert changed["grid_placements_total", ("full",)] == 1
+    assert changed["grid_placements_total", ("charging", "60")] == 2
+    assert changed["grid_placements_total", ("full", "60")] == 1
     assert changed["grid_reserve_duration_seconds_count", ()] == 3
     assert changed["grid_forward_duration_seconds_count", ()] == 2
     assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "201")] == 2
@@ -218,7 +218,34 @@ def test_placements_that_failed_are_counted_by_answer(grid: Grid) -> None:
     changed = change(grid.balancer, grid.request_charge)
     assert changed["grid_placement_retries_total", ("no",)] == 1
     assert changed["grid_placement_retries_total", ("unknown",)] == 1
-    assert changed["grid_placements_total", ("unanswered",)] == 1
+    assert changed["grid_placements_total", ("unanswered", "12")] == 1
+
+
+def test_a_balancer_shows_the_ledger(grid: Grid, one: SubstationUnderTest) -> None:
+    grid.request_charge(power_kw=60)
+    grid.clock.advance(0.5)
+    shown = samples(grid.balancer)
+    assert shown["grid_ledger_up", ("default",)] == 1
+    for name, value in {
+        "capacity_watts": 100_000,
+        "limit_watts": 100_000,
+        "committed_watts": 60_000,
+        "headroom_watts": 40_000,
+        "load_ratio": 0.6,
+        "heartbeat_age_seconds": 0.5,
+    }.items():
+        assert shown[f"grid_ledger_{name}", ("one", "default")] == value
+    assert shown["grid_ledger_substation_state", ("up", "one", "default")] == 1
+    assert shown["grid_ledger_substation_state", ("silent", "one", "default")] == 0
+    assert shown["grid_ledger_sessions", ("reserved", "default")] == 1
+    assert shown["grid_ledger_sessions", ("charging", "default")] == 0
+
+
+def test_a_balancer_without_redis_still_shows_metrics(grid: Grid, closed_port: int) -> None:
+    with connect(f"redis://127.0.0.1:{closed_port}/0", SETTINGS.redis_timeout_ms, 4) as redis:
+        shown = samples(grid.new_balancer({zone: Ledger(redis, zone) for zone in ZONES}).test_client())
+    assert shown["grid_ledger_up", ("default",)] == 0
+    assert not any(name == "grid_ledger_committed_watts" for name, _ in shown)
 
 
 def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
@@ -231,12 +258,12 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
         metered.beat()
 
     changed = change(metered.client, a_car_charges_and_another_is_refused)
-    assert changed["grid_substation_drawn_watts", ("metered",)] == 30_000
-    assert changed["grid_substation_peak_watts", ("metered",)] == 30_000
-    assert changed["grid_substation_sessions", ("metered",)] == 1
-    assert changed["grid_substation_sessions_started_total", ("metered",)] == 1
-    assert changed["grid_substation_refusals_total", ("no-room", "metered")] == 1
-    assert changed["grid_substation_heartbeats_total", ("ok", "metered")] == 1
+    assert changed["grid_substation_drawn_watts", ("metered", "default")] == 30_000
+    assert changed["grid_substation_peak_watts", ("metered", "default")] == 30_000
+    assert changed["grid_substation_sessions", ("metered", "default")] == 1
+    assert changed["grid_substation_sessions_started_total", ("metered", "default")] == 1
+    assert changed["grid_substation_refusals_total", ("no-room", "metered", "default")] == 1
+    assert changed["grid_substation_heartbeats_total", ("ok", "metered", "default")] == 1
 
     def the_car_is_done() -> None:
         grid.clock.advance(3_600)
@@ -244,13 +271,13 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
         metered.beat()
 
     changed = change(metered.client, the_car_is_done)
-    assert changed["grid_substation_drawn_watts", ("metered",)] == -30_000
-    assert ("grid_substation_sessions_started_total", ("metered",)) not in changed, "each is counted once"
-    assert changed["grid_substation_sessions_ended_total", ("finished", "metered")] == 1
-    assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered",)] == 10_000
+    assert changed["grid_substation_drawn_watts", ("metered", "default")] == -30_000
+    assert ("grid_substation_sessions_started_total", ("metered", "default")) not in changed, "each is counted once"
+    assert changed["grid_substation_sessions_ended_total", ("finished", "metered", "default")] == 1
+    assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered", "default")] == 10_000
     now = samples(metered.client)
-    assert now["grid_substation_limit_watts", ("metered",)] == 50_000
-    assert now["grid_substation_capacity_watts", ("metered",)] == 50_000
+    assert now["grid_substation_limit_watts", ("metered", "default")] == 50_000
+    assert now["grid_substation_capacity_watts", ("metered", "default")] == 50_000
 
 
 def test_an_overload_is_metered_in_seconds(grid: Grid) -> None:
@@ -267,7 +294,7 @@ def test_an_overload_is_metered_in_seconds(grid: Grid) -> None:
             metered.beat()
 
     changed = change(metered.client, the_limit_is_lowered)
-    assert changed["grid_substation_overload_seconds_total", ("metered",)] == 7.5
+    assert changed["grid_substation_overload_seconds_total", ("metered", "default")] == 7.5
     assert (metered.client.get("/status").get_json() or {})["overload_seconds"] == 7.5
 
 
@@ -294,6 +321,7 @@ EXPECTED = {
         "grid_forward",
         "grid_swept",
         "grid_resumptions",
+        "grid_ledger",
     },
     "substation": {"grid_http", "grid_substation"},
 }

@@ -141,6 +141,11 @@ end
 local function end_session(item)
   local session, attempt, how, delivered_wh = item[1], item[2], item[3], item[4]
   local field, record = session, read(SESSIONS, session)
+  if how == 'finished' and record and record.state == 'interrupted' and record.attempt == attempt then
+    -- Its substation was taken for lost, and finished it nevertheless: it needs no other.
+    call('HSET', DELIVERED, session, record.done + delivered_wh)
+    return rest(session, record, 'finished')
+  end
   if not (record and record.substation == id and record.attempt == attempt and HOLDS_WATTS[record.state]) then
     field = superseded_field(session, attempt, id)
     record = read(SESSIONS, field)

@@ -470,6 +470,23 @@ class TestSilence:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
 
+    def test_what_a_lost_one_finished_unheard_is_finished(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        for passed in (HEARTBEAT_TTL_MS, LOST_MS):
+            zone.clock.advance(passed)
+            zone.ledger.sweep()
+        assert zone.state("s") == "interrupted"
+        one.ends("s")
+        assert one.beat().outcome == "superseded"
+        one.epoch = 0
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert record.delivered_wh == 10_000
+
     def test_one_that_comes_back_with_what_is_served_elsewhere_must_cancel_it(
         self, zone: Zone, one: Substation
     ) -> None:

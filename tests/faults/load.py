@@ -1,0 +1,117 @@
+"""Drivers who want to charge, and do not give up: they repeat a request with the same key until it is answered."""
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+# Power in kW and share of cars.
+CARS = ((3.7, 25), (7.4, 25), (11, 30), (22, 15), (50, 5))
+LONG_SECONDS = (1.0, 15.0, 2.0)
+"""How long a session lasts in real time: least, most, mostly."""
+SHORT_SECONDS = (1.0, 3.0, 2.0)
+CANCELLED_SHARE = 0.05
+ANSWER_WITHIN_S = 10.0
+GIVE_UP_AFTER_S = 20.0
+PAUSE_S = 0.25
+GOOD, FULL, NO_ANSWER = "charging", "full", "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP request's outcome; `started` and `ended` by time.monotonic()."""
+
+    started: float
+    ended: float
+    outcome: str
+
+
+@dataclass
+class Load:
+    """`per_second` requests in all, by `drivers` who each wait for an answer before the next car.
+
+    `time_scale` is the grid's: energies are chosen so that sessions last `seconds`.
+    """
+
+    url: str
+    time_scale: float
+    seed: int
+    seconds: tuple[float, float, float] = LONG_SECONDS
+    drivers: int = 60
+    per_second: float = 25
+    answers: list[Answer] = field(default_factory=list)
+    accepted: dict[str, float] = field(default_factory=dict)
+    """Session → when it was answered with 201: a promise."""
+    cancelled: set[str] = field(default_factory=set)
+    """Those whose owners asked to cancel them, whatever was answered."""
+    given_up: int = 0
+
+    def __post_init__(self) -> None:
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._drive, args=[number]) for number in range(self.drivers)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """No new cars; those who wait for an answer still get it."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def good(self) -> list[float]:
+        """When a car began to charge, in order."""
+        return sorted(answer.ended for answer in list(self.answers) if answer.outcome == GOOD)
+
+    def _drive(self, number: int) -> None:
+        chance = random.Random(f"{self.seed}-{number}")
+        with requests.Session() as http:
+            while not self._stopping.wait(chance.expovariate(self.per_second / self.drivers)):
+                power = chance.choices([power for power, _ in CARS], [share for _, share in CARS])[0]
+                seconds = chance.triangular(*self.seconds)
+                energy = round(power * seconds * self.time_scale / 3600, 3)
+                car = {"vehicle_id": f"ev-{number}", "power_kw": power, "energy_kwh": energy}
+                session = self._ask(http, car, key=f"{self.seed}-{chance.getrandbits(64):x}")
+                if session and chance.random() < CANCELLED_SHARE:
+                    self._cancel(http, session, after_s=chance.uniform(0, seconds))
+
+    def _ask(self, http: requests.Session, car: dict[str, Any], key: str) -> str | None:
+        """The session's id; None if the grid was full, or nobody answered for too long."""
+        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        while time.monotonic() < deadline:
+            started = time.monotonic()
+            outcome, session = post(http, self.url, car, key)
+            self.answers.append(Answer(started, time.monotonic(), outcome))
+            if outcome == GOOD:
+                self.accepted[session] = time.monotonic()
+                return session
+            if outcome == FULL:
+                return None
+            time.sleep(PAUSE_S)
+        self.given_up += 1
+        return None
+
+    def _cancel(self, http: requests.Session, session: str, after_s: float) -> None:
+        self._stopping.wait(after_s)
+        self.cancelled.add(session)
+        try:
+            http.delete(f"{self.url}/sessions/{session}", timeout=ANSWER_WITHIN_S)
+        except requests.RequestException:
+            http.close()  # then it charges on, or not: either is what its owner gets
+
+
+def post(http: requests.Session, url: str, car: dict[str, Any], key: str) -> tuple[str, str]:
+    """What was answered, and the session's id if it is one."""
+    try:
+        answer = http.post(f"{url}/request-charge", json=car, headers={"Idempotency-Key": key}, timeout=ANSWER_WITHIN_S)
+        body = answer.json()
+    except requests.RequestException:
+        http.close()
+        return NO_ANSWER, ""
+    if answer.status_code == 201:
+        return GOOD, body["session_id"]
+    return (FULL if body["type"] == "/problems/grid-full" else f"{answer.status_code} {body['type']}"), ""

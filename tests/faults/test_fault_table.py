@@ -1,0 +1,216 @@
+"""Each row of the fault table, on real processes: lost and late messages, dead processes, a Redis that forgets."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from grid.ledger.keys import key
+from grid.local import Service
+
+from .conftest import LONG, Faulty, run_faulty_grid
+from .harness import eventually
+from .proxy import Direction
+
+CAR_KW = 11
+ROOM_EACH = 10
+HEARTBEAT_S = 1.1
+RESERVE_TTL_S = 4.0
+SWEEP_S = 0.55
+FINISHED_SOON = {**LONG, "energy_kwh": 22}  # 2 s
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    """Three balancers; three substations with room for ten cars each; an hour in a second."""
+    with run_faulty_grid(tmp_path_factory.mktemp("logs"), [ROOM_EACH * CAR_KW] * 3) as grid:
+        yield grid
+
+
+@pytest.fixture
+def grid(running: Faulty) -> Iterator[Faulty]:
+    """Empty and whole before and after each test."""
+    yield running
+    running.clean()
+    running.assert_never_overloaded()
+
+
+def first(grid: Faulty) -> Service:
+    """Where the next car goes while the grid is empty."""
+    return grid.local.substations[0]
+
+
+def charge(grid: Faulty, count: int) -> list[str]:
+    """So many cars, known to the ledger as charging."""
+    sessions = [grid.ask(LONG).json()["session_id"] for _ in range(count)]
+    eventually(lambda: all(grid.session(s)["state"] == "charging" for s in sessions), within_s=5)
+    return sessions
+
+
+def each_charges_once(grid: Faulty, sessions: list[str]) -> bool:
+    return all(len(grid.places(session)) == 1 for session in sessions) and grid.is_in_balance()
+
+
+def test_balancers_that_race_fill_the_grid_to_the_last_car_and_not_above(grid: Faulty) -> None:
+    with ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda _: grid.ask(LONG), range(60)))
+    assert Counter(answer.status_code for answer in answers) == {201: 30, 503: 30}
+    assert {a.json()["type"] for a in answers if a.status_code == 503} == {"/problems/grid-full"}
+    assert [grid.status(s)["drawn_watts"] for s in grid.local.substations] == [110_000] * 3
+
+
+def test_a_lost_reply_of_redis_counts_no_watt_twice(grid: Faulty) -> None:
+    links = [grid.local.to_redis[balancer.name] for balancer in grid.local.balancers]
+    for link in links:
+        link.swallow_replies()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(grid.ask_until_answered, LONG, "lost-reply")
+        with grid.local.redis_client() as redis:
+            eventually(lambda: redis.zcard(key("default", "by_substation")) == 1, within_s=5, what="a reservation")
+        for link in links:
+            link.heal()
+        session = asking.result()["session_id"]
+    assert grid.ask(LONG, "lost-reply").json()["session_id"] == session
+    eventually(lambda: sum(grid.committed_kw()) == CAR_KW and len(grid.places(session)) == 1, within_s=8)
+    grid.cancel(session)
+    eventually(lambda: not any(grid.committed_kw()), within_s=5)
+
+
+def test_a_car_whose_charge_was_answered_by_nobody_is_served_elsewhere_and_once(grid: Faulty) -> None:
+    silent = first(grid)
+    grid.local.to_substation[silent.name].swallow_replies()
+    grid.local.to_redis[silent.name].hold(Direction.REQUESTS)  # nor does a heartbeat tell
+    served = grid.ask_until_answered(LONG, "no-answer")
+    assert served["substation"] != silent.name
+    assert grid.places(served["session_id"])[0] == silent.name, "it had arrived"
+    grid.local.mend_links()
+    took = eventually(lambda: grid.places(served["session_id"]) == [served["substation"]], within_s=8)
+    took += eventually(lambda: grid.committed(silent.name) == 0 and grid.is_in_balance(), within_s=8)
+    print(f"\nthe first attempt's watts are back {took:.1f} s after the link")
+
+
+def test_a_charge_that_arrives_late_starts_nothing(grid: Faulty) -> None:
+    late = first(grid)
+    grid.local.to_substation[late.name].hold(Direction.REQUESTS)
+    served = grid.ask_until_answered(LONG, "late-charge")
+    assert served["substation"] != late.name
+    grid.local.to_substation[late.name].heal()
+    eventually(lambda: grid.committed(late.name) == 0 and grid.is_in_balance(), within_s=8)
+    assert grid.places(served["session_id"]) == [served["substation"]]
+
+
+def test_what_a_dead_balancer_had_reserved_comes_back(grid: Faulty) -> None:
+    dying = grid.local.balancers[0]
+    for link in grid.local.to_substation.values():
+        link.hold(Direction.REQUESTS)
+    order = {"session_id": f"default-{'0' * 23}1", "vehicle_id": "ev-1", "watts": 11_000, "energy_wh": 10_000}
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(requests.post, f"{dying.url}/route", json=order, timeout=10)
+        eventually(lambda: sum(grid.committed_kw()) == CAR_KW, within_s=2)
+        grid.local.kill(dying)
+        assert isinstance(asking.exception(), requests.ConnectionError)
+    for link in grid.local.to_substation.values():
+        link.cut()  # what was on its way is gone
+        link.heal()
+    promise_s = RESERVE_TTL_S + SWEEP_S + 2 * HEARTBEAT_S
+    took = eventually(lambda: not any(grid.committed_kw()), within_s=promise_s)
+    print(f"\nthe watts are back {took:.1f} s after the kill")
+
+
+@pytest.mark.parametrize("silent_s", [3.0, 5.0], ids=["silent", "lost"])
+def test_heartbeats_that_come_late_and_twice_change_nothing_that_is_true(grid: Faulty, silent_s: float) -> None:
+    sessions = charge(grid, 6)
+    late = first(grid)
+    held = time.monotonic()
+    grid.local.to_redis[late.name].hold(Direction.REQUESTS)
+    eventually(lambda: _state(grid, late) != "up", within_s=4)
+    sessions.append(grid.ask(LONG).json()["session_id"])
+    assert grid.places(sessions[-1]) != [late.name], "nothing new goes there"
+    eventually(lambda: time.monotonic() - held > silent_s, within_s=silent_s + 1)
+    grid.local.to_redis[late.name].heal()
+    took = eventually(lambda: each_charges_once(grid, sessions), within_s=8)
+    print(f"\neach car charges at one place {took:.1f} s after {silent_s:g} s of silence")
+
+
+def test_what_charged_at_a_substation_that_restarts_charges_again_with_the_energy_missing(grid: Faulty) -> None:
+    sessions = charge(grid, 6)
+    restarting = first(grid)
+    its_own = list(grid.charging(restarting))
+    assert len(its_own) == 2
+    eventually(lambda: all(grid.session(session)["delivered_kwh"] > 5 for session in its_own), within_s=4)
+    delivered = {session: grid.session(session)["delivered_kwh"] for session in its_own}
+    started = time.monotonic()
+    grid.local.kill(restarting)
+    grid.local.restart(restarting)
+    eventually(lambda: each_charges_once(grid, sessions), within_s=8)
+    print(f"\neach car charges again {time.monotonic() - started:.1f} s after the kill")
+    rows = {s: row for service in grid.local.substations for s, row in grid.charging(service).items()}
+    for session in its_own:
+        missing = rows[session]["energy_wh"] / 1000
+        assert missing <= LONG["energy_kwh"] - delivered[session]
+        assert missing > LONG["energy_kwh"] / 2, "and not less than is missing"
+
+
+def test_cars_of_a_dead_substation_charge_elsewhere_within_5_s_and_the_others_do_not_notice(grid: Faulty) -> None:
+    sessions = charge(grid, 9)
+    dead, *others = grid.local.substations
+    its_own = list(grid.charging(dead))
+    before = {other.name: grid.charging(other) for other in others}
+    killed = time.monotonic()
+    grid.local.kill(dead)
+    eventually(lambda: all(grid.places(session) for session in its_own), within_s=5, what="its cars charge elsewhere")
+    print(f"\nits cars charge elsewhere {time.monotonic() - killed:.1f} s after the kill")
+    for other in others:
+        now = grid.charging(other)
+        assert all(now[session]["attempt"] == row["attempt"] for session, row in before[other.name].items())
+    assert all(len(grid.places(session)) == 1 for session in sessions)
+
+
+def test_a_wiped_redis_learns_again_what_charges_and_nothing_is_overloaded(grid: Faulty) -> None:
+    sessions = charge(grid, 20)
+    grid.local.wipe()
+    grid.ask_at_once(30)  # room for ten; a ledger that knows nothing yet has to be told so by the substations
+    took = eventually(
+        lambda: grid.is_in_balance() and all(grid.session(session)["state"] == "charging" for session in sessions),
+        within_s=8,
+    )
+    print(f"\neverything is known again {took:.1f} s after the wipe; refused: {_refusals(grid)}")
+    grid.assert_never_overloaded()
+
+
+def test_a_redis_rolled_back_learns_what_happened_since(grid: Faulty) -> None:
+    stay, leave = charge(grid, 6), charge(grid, 4)
+    finish = [grid.ask(FINISHED_SOON).json()["session_id"] for _ in range(4)]
+    eventually(lambda: all(grid.session(session)["state"] == "charging" for session in finish), within_s=2)
+    image = grid.local.image()
+    for session in leave:
+        grid.cancel(session)
+    eventually(lambda: all(grid.session(session)["state"] == "finished" for session in finish), within_s=5)
+    came = charge(grid, 15)
+    grid.local.roll_back(image)
+    grid.ask_at_once(20)
+    took = eventually(
+        lambda: (
+            grid.is_in_balance()
+            and all(grid.session(session)["state"] == "charging" for session in stay + came)
+            and all(grid.session(session)["state"] == "finished" for session in finish)
+            and not any(grid.places(session) for session in leave)
+        ),
+        within_s=10,
+    )
+    print(f"\neverything is true again {took:.1f} s after the rollback; refused: {_refusals(grid)}")
+    grid.assert_never_overloaded()
+
+
+def _state(grid: Faulty, substation: Service) -> str:
+    return str(next(row["state"] for row in grid.substations() if row["substation"] == substation.name))
+
+
+def _refusals(grid: Faulty) -> int:
+    """409s of all substations since they started."""
+    return round(
+        sum(grid.metric(substation, "grid_substation_refusals_total") for substation in grid.local.substations)
+    )
