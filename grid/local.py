@@ -29,6 +29,8 @@ BALANCERS = 3
 API_PORT = 8080
 PORTS = (20_000, 32_000)
 _given: set[int] = set()
+FAKEREDIS_PATIENCE = {"REDIS_TIMEOUT_MS": "1500"}
+"""It runs Lua in Python: a burst of requests queues up for longer than at a real Redis."""
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 12.0
 
@@ -105,6 +107,7 @@ class LocalGrid:
 
     def __post_init__(self) -> None:
         self.redis: Service | None = None
+        self._patience: dict[str, str] = {}
         self.redis_kind = "REDIS_URL"
         self.substations: list[Service] = []
         self.balancers: list[Service] = []
@@ -193,6 +196,7 @@ class LocalGrid:
             command = redis_command(server, port, Path(self._data))
         else:
             self.redis_kind = "fakeredis"
+            self._patience = FAKEREDIS_PATIENCE
             command = [sys.executable, "-m", "grid.fake_redis", str(port)]
         self.redis = Service("redis", f"127.0.0.1:{port}", command, {}, self.logs / "redis.log")
 
@@ -203,7 +207,12 @@ class LocalGrid:
         port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", f"{package}.app:create_app()"]
-        environment = {"BIND": f"127.0.0.1:{port}", "REDIS_URL": self.redis_url or "", **self.settings}
+        environment = {
+            "BIND": f"127.0.0.1:{port}",
+            "REDIS_URL": self.redis_url or "",
+            **self._patience,
+            **self.settings,
+        }
         if package == "substation":
             environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url, "WORKERS": "1"}
         return Service(name, url, command, environment | variables, self.logs / f"{name}.log")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from grid.local import LocalGrid, LocalGridError, free_port
+from grid.local import FAKEREDIS_PATIENCE, LocalGrid, LocalGridError, free_port
 
 from .conftest import CAR, Grid, eventually, run_grid
 
@@ -24,7 +24,7 @@ CLIENTS, CARS_EACH = 4, 45
 def test_a_burst_fills_three_substations_to_the_last_car_and_none_above_its_limit(
     redis_url: str, tmp_path: Path
 ) -> None:
-    with run_grid([TEN_CARS_KW] * 3, redis_url, tmp_path, TIME_SCALE="1") as grid:
+    with run_grid([TEN_CARS_KW] * 3, redis_url, tmp_path, TIME_SCALE="1", **FAKEREDIS_PATIENCE) as grid:
         _burst(grid)
 
 

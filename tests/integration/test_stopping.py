@@ -13,13 +13,14 @@ def test_a_stopping_service_refuses_new_connections_and_answers_what_is_under_wa
 ) -> None:
     body = json.dumps(CAR).encode()
     head = (
-        "POST /request-charge HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
+        "POST /request-charge HTTP/1.1\r\nHost: api\r\nConnection: close\r\nExpect: 100-continue\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with run_grid([110], redis_server_url, tmp_path) as grid:
         api = grid.local.api
         with _connect(api.url) as under_way:
             under_way.sendall(head.encode())
+            assert under_way.recv(100).startswith(b"HTTP/1.1 100 "), "a worker has it in its hands"
 
             api.stop()
 
