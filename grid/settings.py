@@ -30,7 +30,7 @@ class Settings(BaseSettings):
 
     # Ledger
     redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(rediss?|unix)://", description="where the ledger is")
-    redis_timeout_ms: PositiveInt = Field(400, description="how long Redis may take to connect or to answer")
+    redis_timeout_ms: PositiveInt = Field(300, description="how long Redis may take to connect or to answer")
     reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
     heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
     lost_ms: PositiveInt = Field(1_300, description="silent for so long after that, its sessions go elsewhere")
