@@ -25,16 +25,27 @@ class BalancerClient:
         self._retry_after_s = retry_after_s
 
     def call(self, method: str, path: str, request_id: str, body: Any = None) -> Reply:
-        """The first answer that any balancer gives. Raises Problem if none does."""
+        """The first answer that any balancer gives. Raises Problem if none does.
+
+        One that cannot reach the ledger may be the only one, so one other is asked then.
+        """
         deadline = time.monotonic() + self._timeout_s
+        without_ledger: Reply | None = None
         for url in self._in_turn():
             remaining_ms = int((deadline - time.monotonic()) * 1000)
             if remaining_ms <= 0:
                 break
             try:
-                return self._client.call(method, url + path, request_id, body, min(self._try_ms, remaining_ms))
+                reply = self._client.call(method, url + path, request_id, body, min(self._try_ms, remaining_ms))
             except (NotSent, NoAnswer):
                 self._shunned[url] = time.monotonic() + SHUN_S
+                continue
+            if without_ledger or not _is_without_ledger(reply):
+                return reply
+            without_ledger = reply
+            self._shunned[url] = time.monotonic() + SHUN_S
+        if without_ledger:
+            return without_ledger
         raise Problem("balancer-unavailable", "no balancer answered in time", retry_after_s=self._retry_after_s)
 
     def _in_turn(self) -> Iterator[str]:
@@ -44,3 +55,8 @@ class BalancerClient:
         now = time.monotonic()
         trusted = [url for url in turn if self._shunned.get(url, 0.0) <= now]
         return itertools.chain(trusted, (url for url in turn if url not in trusted), turn)
+
+
+def _is_without_ledger(reply: Reply) -> bool:
+    bodies = reply.body if isinstance(reply.body, list) else [reply.body]
+    return any(body.get("type") == "/problems/ledger-unavailable" for body in bodies)

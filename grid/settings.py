@@ -30,10 +30,10 @@ class Settings(BaseSettings):
 
     # Ledger
     redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(rediss?|unix)://", description="where the ledger is")
-    redis_timeout_ms: PositiveInt = Field(500, description="how long Redis may take to connect or to answer")
+    redis_timeout_ms: PositiveInt = Field(300, description="how long Redis may take to connect or to answer")
     reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
     heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
-    lost_ms: PositiveInt = Field(1_000, description="silent for so long after that, its sessions go elsewhere")
+    lost_ms: PositiveInt = Field(1_300, description="silent for so long after that, its sessions go elsewhere")
     resume_retry_ms: PositiveInt = Field(1_000, description="how soon a session without a place is tried again")
     patience_ms: PositiveInt = Field(43_200_000, description="how long it is tried, if it named no ready-by time")
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
@@ -83,6 +83,8 @@ class Settings(BaseSettings):
             raise ValueError("ROUTE_TRY_MS must be between CHARGE_TIMEOUT_MS and ROUTE_TIMEOUT_MS")
         if self.heartbeat_ttl_ms <= self.heartbeat_interval_ms:
             raise ValueError("HEARTBEAT_TTL_MS must be above HEARTBEAT_INTERVAL_MS")
+        if self.lost_ms <= 1.1 * self.heartbeat_interval_ms:  # else one that speaks again could be lost before it does
+            raise ValueError("LOST_MS must be above HEARTBEAT_INTERVAL_MS and a tenth")
         return self
 
     @property

@@ -62,7 +62,7 @@ class Ledger:
         *,
         reserve_ttl_ms: int = 4_000,
         heartbeat_ttl_ms: int = 2_500,
-        lost_ms: int = 1_000,
+        lost_ms: int = 1_300,
         resume_retry_ms: int = 1_000,
         patience_ms: int = 43_200_000,
         retention_ms: int = 900_000,

@@ -10,8 +10,10 @@ from grid.ledger.keys import key
 
 from .harness import FaultyGrid
 
-SETTLED = {"reserved", "charging", "finished", "cancelled", "expired"}
-"""A session in another state runs nowhere for sure, so that only the ledger knows of it."""
+SETTLED = {"reserved", "charging", "finished", "cancelled", "expired", "requested"}
+"""In another state a promised session may run nowhere, so that only the ledger knows of it. A `requested` one is not
+promised: its only caller was told that it failed.
+"""
 
 
 def is_known(grid: FaultyGrid) -> bool:

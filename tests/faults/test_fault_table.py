@@ -120,6 +120,12 @@ def test_what_a_dead_balancer_had_reserved_comes_back(grid: Faulty) -> None:
     print(f"\nthe watts are back {took:.1f} s after the kill")
 
 
+def test_a_balancer_that_is_cut_off_from_redis_fails_no_request(grid: Faulty) -> None:
+    grid.local.to_redis[grid.local.balancers[0].name].swallow_replies()
+    charge(grid, 9)
+    assert sum(grid.committed_kw()) == 9 * CAR_KW
+
+
 @pytest.mark.parametrize("silent_s", [3.0, 5.0], ids=["silent", "lost"])
 def test_heartbeats_that_come_late_and_twice_change_nothing_that_is_true(grid: Faulty, silent_s: float) -> None:
     sessions = charge(grid, 6)

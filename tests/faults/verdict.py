@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 class Verdict:
     """`lost`: accepted session → its state, of those that did not end as they should.
 
+    `refusals`: all that substations refused, also late copies of requests that were served elsewhere meanwhile.
     `unproven`: called finished by the ledger, but by no substation. `twice`: finished by a substation more than once.
     `recovery_s`: the longest, by kind of fault; None if it never came. Powers in W.
     """
@@ -32,6 +33,7 @@ class Verdict:
     given_up: int
     refusals: dict[str, int]
     placements: int
+    placements_refused: int
     overload_s: float
     overloads: list[str]
     highest_load: float
@@ -57,7 +59,7 @@ class Verdict:
 
     @property
     def refused_share(self) -> float:
-        return sum(self.refusals.values()) / max(self.placements, 1)
+        return self.placements_refused / max(self.placements, 1)
 
     def as_json(self) -> dict[str, Any]:
         return {"kept": self.kept, "refused_share": round(self.refused_share, 5), **asdict(self)}
@@ -155,6 +157,7 @@ def give(
         given_up=load.given_up,
         refusals=dict(watch.refused),
         placements=watch.placed,
+        placements_refused=watch.placements_refused,
         overload_s=round(watch.overload_s, 3),
         overloads=watch.overloads,
         highest_load=round(watch.highest_load, 4),

@@ -51,6 +51,7 @@ class Watch:
         self.figures: dict[Process, Figures] = {}
         self.refusals: dict[Process, Counter[str]] = {}
         self.placements: dict[Process, float] = {}
+        self.refused_placements: dict[Process, float] = {}
         self.charging: dict[str, dict[str, int]] = {}
         """Substation → session → attempt, as last seen."""
         self.overloads: list[str] = []
@@ -101,6 +102,11 @@ class Watch:
     def placed(self) -> int:
         return round(sum(self.placements.values()))
 
+    @property
+    def placements_refused(self) -> int:
+        """As the balancers count them: without the late copies of requests that nobody waits for any more."""
+        return round(sum(self.refused_placements.values()))
+
     def _run(self) -> None:
         rounds = 0
         while not self._stopping.wait(SAMPLE_S):
@@ -134,10 +140,11 @@ class Watch:
     def _look_at_balancer(self, service: Service) -> None:
         metrics = _get(f"{service.url}/metrics")
         if metrics is not None:
-            counts = series(metrics.text, "grid_placements_total")
-            self.placements[service.name, service.pid] = sum(
-                value for labels, value in counts if labels["outcome"] == "charging"
-            )
+            process = (service.name, service.pid)
+            placed = series(metrics.text, "grid_placements_total")
+            self.placements[process] = sum(value for labels, value in placed if labels["outcome"] == "charging")
+            tried = series(metrics.text, "grid_placement_retries_total")
+            self.refused_placements[process] = sum(value for labels, value in tried if labels["answer"] == "no")
 
     def _heal_wounds(self) -> None:
         self.ends.read()

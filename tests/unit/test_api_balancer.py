@@ -21,6 +21,7 @@ class Balancers(Client):
         self.asked: list[str] = []
         self.timeouts: list[int | None] = []
         self.broken: dict[str, type[Exception]] = {}
+        self.cut_off: set[str] = set()
         self.now = 1_000.0
 
     def call(self, method: str, url: str, request_id: str, body: Any = None, timeout_ms: int | None = None) -> Reply:
@@ -31,7 +32,9 @@ class Balancers(Client):
             if self.broken[name] is NoAnswer:
                 self.now += (timeout_ms or 0) / 1000
             raise self.broken[name](name)
-        return Reply(200, name)
+        if name in self.cut_off:
+            return Reply(207, [{"by": name, "status": 503, "type": "/problems/ledger-unavailable"}])
+        return Reply(207, [{"by": name, "status": 201}])
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def balancers(monkeypatch: pytest.MonkeyPatch) -> Balancers:
 @pytest.fixture
 def ask(balancers: Balancers) -> Callable[[], Any]:
     client = BalancerClient(balancers, URLS, TRY_MS, TIMEOUT_MS, retry_after_s=7)
-    return lambda: client.call("POST", "/route", "abc", [{}]).body
+    return lambda: client.call("POST", "/route", "abc", [{}]).body[0]["by"]
 
 
 def test_balancers_take_turns(ask: Callable[[], Any]) -> None:
@@ -68,6 +71,26 @@ def test_one_that_did_not_answer_is_asked_last_for_a_while(balancers: Balancers,
     balancers.now += SHUN_S
     balancers.broken = {}
     assert {ask() for _ in range(3)} == {"a", "b", "c"}
+
+
+def test_one_that_is_cut_off_from_the_ledger_is_passed_by(balancers: Balancers, ask: Callable[[], Any]) -> None:
+    balancers.cut_off = {"a"}
+    assert [ask() for _ in range(4)] == ["b", "b", "c", "b"]
+    assert balancers.asked.count("a") == 1
+
+
+def test_if_the_next_has_no_ledger_either_its_answer_counts(balancers: Balancers, ask: Callable[[], Any]) -> None:
+    balancers.cut_off = set("abc")
+    assert ask() == "b"
+    assert balancers.asked == ["a", "b"], "nobody waits for a third time-out"
+
+
+def test_if_the_others_do_not_answer_the_ledger_is_what_is_missing(
+    balancers: Balancers, ask: Callable[[], Any]
+) -> None:
+    balancers.cut_off = {"a"}
+    balancers.broken = {"b": NotSent, "c": NotSent}
+    assert ask() == "a"
 
 
 def test_the_shunned_are_asked_if_nobody_else_answers(balancers: Balancers, ask: Callable[[], Any]) -> None:

@@ -118,6 +118,7 @@ def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"route_try_ms": 500}, "ROUTE_TRY_MS"),
         ({"route_try_ms": 5_001}, "ROUTE_TRY_MS"),
         ({"heartbeat_ttl_ms": 1_000}, "HEARTBEAT_TTL_MS"),
+        ({"lost_ms": 1_100}, "LOST_MS"),
     ],
     ids=str,
 )
@@ -127,7 +128,9 @@ def test_values_that_do_not_go_together_are_refused(values: dict[str, Any], name
 
 
 def test_values_that_just_go_together_are_taken() -> None:
-    Settings(capacity_kw=10, limit_kw=10, reserve_ttl_ms=2_601, route_try_ms=5_000, heartbeat_ttl_ms=1_001)
+    Settings(
+        capacity_kw=10, limit_kw=10, reserve_ttl_ms=2_601, route_try_ms=5_000, heartbeat_ttl_ms=1_001, lost_ms=1_101
+    )
     Settings(route_budget_ms=801, route_try_ms=801)
     Settings(route_budget_ms=4_999)
 
