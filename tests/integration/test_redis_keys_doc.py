@@ -1,0 +1,32 @@
+"""docs/redis-keys.md is a tour that somebody takes at night: every line of it must work."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from grid.ledger import Heartbeat, Ledger, Listed, Request
+from grid.ledger.keys import zone_keys
+
+DOC = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text("utf-8")
+A = Listed("default-a", 1, 11_000, 10_000, 5, "car")
+LINES = [line.removeprefix("    > ") for line in DOC.splitlines() if line.startswith("    > ")]
+
+
+def test_every_key_is_described_with_its_type(redis: Redis) -> None:
+    ledger = Ledger(redis, "default")
+    ledger.heartbeat(Heartbeat("one", "http://one", 0, 1, 50_000, 50_000))
+    ledger.heartbeat(Heartbeat("one", "http://one", 1, 2, 50_000, 50_000))
+    ledger.reserve([Request("default-a", "car", 11_000, 10_000)])
+    ledger.heartbeat(Heartbeat("one", "http://one", 1, 3, 50_000, 50_000, sessions=[A]))
+    ledger.reserve([Request("default-b", "car", 11_000, 10_000)])
+    described = dict(re.findall(r"^\| `(\{grid:default\}:\w+)` \| (\w+)", DOC, re.MULTILINE))
+    assert described == {key: redis.type(key).upper() for key in zone_keys("default")}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_can_be_typed(redis_server_url: str, line: str) -> None:
+    with Redis.from_url(redis_server_url) as redis:
+        redis.execute_command(*shlex.split(line))  # type: ignore[no-untyped-call]
