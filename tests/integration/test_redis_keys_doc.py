@@ -29,4 +29,4 @@ def test_every_key_is_described_with_its_type(redis: Redis) -> None:
 @pytest.mark.parametrize("line", LINES)
 def test_every_line_can_be_typed(redis_server_url: str, line: str) -> None:
     with Redis.from_url(redis_server_url) as redis:
-        redis.execute_command(*shlex.split(line))  # type: ignore[no-untyped-call]
+        redis.execute_command(*shlex.split(line))
