@@ -72,6 +72,8 @@ local function place(request, record)
   end
   if record then
     record.done, record.tried = delivered(request.session, record), nil
+    -- Whoever failed with its attempt has said so, and it would be `requested`: this is another caller.
+    record.promised = record.promised or record.state == 'interrupted'
   else
     record = {
       vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,

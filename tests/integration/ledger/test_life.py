@@ -373,6 +373,13 @@ class TestInterrupted:
         zone.reserve("s")
         assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
 
+    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        assert zone.reserve("s").attempt == 2
+        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+
     def test_asked_for_again_without_room_it_is_known_and_not_refused(self, zone: Zone, interrupted: Request) -> None:
         zone.reserve("other", 100_000)
         (placement,) = zone.ledger.reserve([interrupted])
