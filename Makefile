@@ -24,7 +24,7 @@ storm: $(VENV)/ready  ## a thousand random storms of faults against the ledger (
 
 faults: DURATION = 120
 faults: $(VENV)/ready  ## kill, hang and cut off real processes: each promise, then DURATION seconds at random, by SEED
-	@$(RUN) pytest tests/faults
+	@$(RUN) pytest -v -s tests/faults
 	@$(RUN) tests.faults.storm $(DURATION) $(SEED)
 
 test-compose: $(VENV)/ready  ## the same promises through docker compose (needs Docker)

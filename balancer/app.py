@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
             return str(error)
         return None
 
-    sweepers = [Sweeper(ledger, dispatchers[zone]) for zone, ledger in ledgers.items()]
+    sweepers = [Sweeper(ledger, dispatchers[zone], settings.max_batch) for zone, ledger in ledgers.items()]
 
     def sweep() -> None:
         for sweeper in sweepers:
@@ -48,7 +48,8 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
 
     def unavailable(error: LedgerUnavailable) -> Response:
         log.warning("the ledger does not answer: %s", error)
-        problem = Problem("ledger-unavailable", "Redis did not answer in time", retry_after_s=settings.retry_after_s)
+        cause = f"the ledger cannot be used: {error}"
+        problem = Problem("ledger-unavailable", cause, retry_after_s=settings.retry_after_s)
         return problem.response()
 
     app = Flask(__name__)

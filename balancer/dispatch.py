@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +39,8 @@ class Result(StrEnum):
     CHARGING = "charging"
     ENDED = "ended"
     """Known from before, and over."""
+    INTERRUPTED = "interrupted"
+    """Known from before, and without a place for now: it gets one as soon as there is room."""
     FULL = "full"
     CONFLICT = "conflict"
     UNANSWERED = "unanswered"
@@ -50,6 +52,7 @@ class Result(StrEnum):
 _DECIDED = {
     Outcome.PLACED: Result.CHARGING,
     Outcome.ENDED: Result.ENDED,
+    Outcome.INTERRUPTED: Result.INTERRUPTED,
     Outcome.FULL: Result.FULL,
     Outcome.NOWHERE: Result.UNANSWERED,
     Outcome.CONFLICT: Result.CONFLICT,
@@ -61,6 +64,7 @@ class Decision:
     result: Result
     placement: Placement | None = None
     state: str = ""
+    cause: str = ""
 
 
 class Dispatcher:
@@ -100,19 +104,17 @@ class Dispatcher:
 
     def _decide(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
         deadline = time.monotonic() + self._budget_s
-        decisions: dict[int, Decision] = {}
-        avoid: set[str] = set()
-        failure = Result.UNANSWERED
+        batch = _Batch(requests, request_id)
+        failure = Decision(Result.UNANSWERED)
         for _ in range(self._attempts):
-            pending = [i for i in range(len(requests)) if i not in decisions]
-            if not pending or time.monotonic() > deadline:
+            if not batch.pending or time.monotonic() > deadline:
                 break
             try:
-                avoid |= self._attempt(requests, pending, avoid, decisions, request_id)
-            except LedgerUnavailable:
-                failure = Result.UNAVAILABLE
+                self._attempt(batch)
+            except LedgerUnavailable as error:
+                failure = Decision(Result.UNAVAILABLE, cause=str(error))
                 break
-        return [decisions.get(i, Decision(failure)) for i in range(len(requests))]
+        return [batch.decisions.get(i) or batch.otherwise.get(i) or failure for i in range(len(requests))]
 
     def cancel(self, session: str, request_id: str) -> SessionRecord | None:
         """Stop a session for its owner and free its watts: at once, or when its substation answers again.
@@ -132,63 +134,71 @@ class Dispatcher:
                 break
         return self._ledger.session(session)
 
-    def _attempt(
-        self,
-        requests: Sequence[Request],
-        pending: Sequence[int],
-        avoid: set[str],
-        decisions: dict[int, Decision],
-        request_id: str,
-    ) -> set[str]:
-        """Reserve and forward what is pending; the substations that failed some of it."""
+    def _attempt(self, batch: "_Batch") -> None:
+        """Reserve and forward what is pending."""
+        pending = batch.pending
         with self._metrics.reserve.time():
-            placements = self._ledger.reserve([requests[i] for i in pending], avoid)
+            placements = self._ledger.reserve([batch.requests[i] for i in pending], batch.avoid)
         groups: dict[str, list[_Placed]] = defaultdict(list)
         for i, placement in zip(pending, placements, strict=True):
             if placement.outcome is Outcome.PLACED and placement.state != "charging":
                 groups[placement.url].append((i, placement))
-            elif placement.outcome is Outcome.FULL and avoid:  # there was room, but where it failed
-                decisions[i] = Decision(Result.UNANSWERED)
+            elif placement.outcome is Outcome.FULL and batch.avoid:  # there was room, but where it failed
+                batch.decisions[i] = Decision(Result.UNANSWERED)
             else:
-                decisions[i] = Decision(_DECIDED[placement.outcome], placement, placement.state)
+                batch.decisions[i] = Decision(_DECIDED[placement.outcome], placement, placement.state)
 
         failed: list[tuple[_Placed, Started]] = []
-        for group, answers in self._forward(groups, requests, request_id):
+        for group, answers in self._forward(groups, batch):
             for (i, placement), started in zip(group, answers, strict=True):
                 if started is Started.YES:
-                    decisions[i] = Decision(Result.CHARGING, placement, "charging")
+                    batch.decisions[i] = Decision(Result.CHARGING, placement, "charging")
                 else:
                     failed.append(((i, placement), started))
-        self._give_back(failed, requests, decisions)
-        return {placement.substation for (_, placement), _ in failed}
+        batch.avoid |= {placement.substation for (_, placement), _ in failed}
+        self._give_back(failed, batch)
 
-    def _forward(
-        self, groups: dict[str, list[_Placed]], requests: Sequence[Request], request_id: str
-    ) -> list[tuple[list[_Placed], list[Started]]]:
+    def _forward(self, groups: dict[str, list[_Placed]], batch: "_Batch") -> list[tuple[list[_Placed], list[Started]]]:
         def post(url: str) -> list[Started]:
-            orders = [_order(requests[i], placement) for i, placement in groups[url]]
+            orders = [_order(batch.requests[i], placement) for i, placement in groups[url]]
             with self._metrics.forward.time():
-                return self._substations.charge(url, orders, request_id)
+                return self._substations.charge(url, orders, batch.request_id)
 
         # Side by side if there are several: a slow substation must not hold up the cars of the others.
         replies = self._pool.map(post, groups) if len(groups) > 1 else map(post, groups)
         return list(zip(groups.values(), replies, strict=True))
 
-    def _give_back(
-        self, failed: Sequence[tuple[_Placed, Started]], requests: Sequence[Request], decisions: dict[int, Decision]
-    ) -> None:
+    def _give_back(self, failed: Sequence[tuple[_Placed, Started]], batch: "_Batch") -> None:
         if not failed:
             return
         releases = [
-            Release(requests[i].session, placement.attempt, _GIVE_BACK[started]) for (i, placement), started in failed
+            Release(batch.requests[i].session, placement.attempt, _GIVE_BACK[started])
+            for (i, placement), started in failed
         ]
         states = self._ledger.release(releases)
         for ((i, placement), started), state in zip(failed, states, strict=True):
             self._metrics.retries.labels(started.value).inc()
             if state in ("charging", "finished"):  # a heartbeat said so in between
-                decisions[i] = Decision(Result.CHARGING, placement, state)
+                batch.decisions[i] = Decision(Result.CHARGING, placement, state)
             elif state == "cancelled":
-                decisions[i] = Decision(Result.ENDED, placement, state)
+                batch.decisions[i] = Decision(Result.ENDED, placement, state)
+            elif state == "interrupted":
+                batch.otherwise[i] = Decision(Result.INTERRUPTED, placement, state)
+
+
+@dataclass
+class _Batch:
+    """Requests under way. `otherwise`: what to say if no further try decides it; `avoid`: who has failed some."""
+
+    requests: Sequence[Request]
+    request_id: str
+    decisions: dict[int, Decision] = field(default_factory=dict)
+    otherwise: dict[int, Decision] = field(default_factory=dict)
+    avoid: set[str] = field(default_factory=set)
+
+    @property
+    def pending(self) -> list[int]:
+        return [i for i in range(len(self.requests)) if i not in self.decisions]
 
 
 def _order(request: Request, placement: Placement) -> dict[str, Any]:
@@ -198,6 +208,6 @@ def _order(request: Request, placement: Placement) -> dict[str, Any]:
         "substation": placement.substation,
         "epoch": placement.epoch,
         "vehicle_id": request.vehicle,
-        "watts": request.watts,
+        "watts": placement.watts,
         "energy_wh": placement.energy_wh,
     }

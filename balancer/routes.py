@@ -54,7 +54,7 @@ def create_routes(
 
     def _decided(request: RouteRequest, decision: Decision) -> dict[str, Any]:
         placement = decision.placement
-        if placement is not None and decision.result in (Result.CHARGING, Result.ENDED):
+        if placement is not None and decision.result in _KNOWN:
             return {
                 "status": 201,
                 "session_id": request.session_id,
@@ -71,6 +71,7 @@ def create_routes(
     return routes
 
 
+_KNOWN = (Result.CHARGING, Result.ENDED, Result.INTERRUPTED)
 _REFUSALS = {
     Result.FULL: "grid-full",
     Result.UNANSWERED: "no-substation",
@@ -84,7 +85,7 @@ def _why(request: RouteRequest, decision: Decision) -> str:
         return f"no substation of zone {zone} has {request.watts / 1000:g} kW free"
     if decision.result is Result.UNANSWERED:
         return f"no substation of zone {zone} is up, or those with room refused or did not answer"
-    return "Redis did not answer in time"
+    return f"the ledger cannot be used: {decision.cause}"
 
 
 def _request(request: RouteRequest) -> Request:

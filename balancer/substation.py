@@ -1,11 +1,14 @@
 """The substations' client: starts and stops sessions there, and says how sure it is of the outcome."""
 
+import logging
 from collections.abc import Sequence
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 from grid.http import Client, NoAnswer, NotSent
+
+log = logging.getLogger(__name__)
 
 
 class Started(Enum):
@@ -32,6 +35,7 @@ class SubstationClient:
                 continue
             if reply.status == HTTPStatus.MULTI_STATUS:
                 return [_started(item["status"]) for item in reply.body]
+            log.warning("%s answered %s to %s orders: %s", url, reply.status, len(orders), reply.body)
             return [_started(reply.status)] * len(orders)
         return [Started.UNKNOWN] * len(orders)
 

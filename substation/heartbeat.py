@@ -48,7 +48,8 @@ class Heartbeats:
                     break
 
     def farewell(self) -> None:
-        """Ask for nothing new: this substation is about to stop."""
+        """Give every car back: this substation is about to stop."""
+        self._station.close()
         try:
             self.beat("draining")
         except LedgerUnavailable as error:

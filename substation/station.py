@@ -103,6 +103,7 @@ class Station:
         self._ends: list[tuple[float, str, int]] = []
         self._memory: dict[str, End] = {}
         self._unreported: dict[tuple[str, int], End] = {}
+        self._open = True
         self._started = 0
         self._drawn = 0
         self._peak = 0
@@ -140,6 +141,15 @@ class Station:
     def stop(self, session: str, attempt: int) -> bool:
         """The same for the ledger, which has given this attempt up; it is told whether the attempt had run."""
         return self._stop(session, attempt, "stopped", "barred")
+
+    def close(self) -> None:
+        """Stop every car and start none from now on: this substation goes away, and others can have them."""
+        with self._lock:
+            now = self._clock()
+            self._finish_due(now)
+            self._open = False
+            for running in list(self._charging.values()):
+                self._end(running, "stopped", now)
 
     def finish_due(self) -> None:
         """End every car that has its energy."""
@@ -209,7 +219,7 @@ class Station:
         running = self._charging.get(order.session)
         if running is not None:
             self._end(running, "stopped", now)
-        if self._drawn + order.watts > self.limit:
+        if not self._open or self._drawn + order.watts > self.limit:
             self._remember(End(order.session, order.attempt, "refused", 0, now))
             return Verdict.NO_ROOM
         seconds = order.energy_wh / order.watts * 3600 / self.time_scale

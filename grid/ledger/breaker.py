@@ -4,7 +4,10 @@ Its own few lines: the libraries for this either hold a lock during the call or,
 waiting callers run into the time-out.
 """
 
+import logging
 import threading
+
+log = logging.getLogger(__name__)
 
 FAILURES = 3
 """So many calls in a row must fail first: one lost packet is no reason to refuse anybody."""
@@ -26,8 +29,12 @@ class Breaker:
         return self._failures >= FAILURES
 
     def succeeded(self) -> None:
+        if self.is_open:
+            log.warning("Redis answers again")
         self._failures = 0
 
-    def failed(self) -> None:
+    def failed(self, error: Exception) -> None:
         with self._lock:
             self._failures += 1
+            if self._failures == FAILURES:
+                log.warning("Redis does not answer: %s", error)

@@ -212,7 +212,7 @@ class Ledger:
         try:
             answer = ask_redis()
         except (ConnectionError, TimeoutError) as error:
-            self._breaker.failed()
+            self._breaker.failed(error)
             raise LedgerUnavailable(str(error)) from error
         except RedisError as error:
             raise LedgerUnavailable(str(error)) from error

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """What `reserve` decided about one request."""
+    """What `reserve` decided about one request (see lua/reserve.lua)."""
 
     PLACED = "placed"
+    INTERRUPTED = "interrupted"
     ENDED = "ended"
     CONFLICT = "conflict"
     FULL = "full"
@@ -45,6 +46,7 @@ class Placement(NamedTuple):
     url: str = ""
     epoch: int = 0
     attempt: int = 0
+    watts: int = 0
     energy_wh: int = 0
     """What is still missing: less than was asked for when an earlier attempt was interrupted."""
     accepted: int = 0
@@ -106,10 +108,10 @@ class HeartbeatReply:
 
 
 class Swept(NamedTuple):
-    """How many of each kind one sweep dealt with (see lua/sweep.lua), and the sessions that must be placed again."""
+    """What one sweep dealt with (see lua/sweep.lua), and the sessions that must be placed again."""
 
-    silenced: int
-    lost: int
+    silenced: list[str]
+    lost: list[str]
     unsettled: int
     interrupted: int
     expired: int
@@ -118,7 +120,7 @@ class Swept(NamedTuple):
 
     @property
     def counts(self) -> dict[str, int]:
-        return {**self._asdict(), "resumed": len(self.resumed)}
+        return {kind: len(of) if isinstance(of, list) else of for kind, of in self._asdict().items()}
 
 
 @dataclass(frozen=True, slots=True)

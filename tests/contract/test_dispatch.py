@@ -228,6 +228,7 @@ def test_when_the_ledger_is_lost_in_the_middle_those_that_started_are_served(
     assert [item["substation"] for item in started] == ["kind"] * 2
     assert [item["type"] for item in rest] == ["/problems/ledger-unavailable"] * 2
     assert [item["retry_after_s"] for item in rest] == [RETRY_AFTER_S] * 2
+    assert all("gone" in item["detail"] for item in rest)
     assert grid.watts_held() == {"kind": 22_000, "strict": 22_000}, "until the sweep finds them unconfirmed"
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from grid.ledger import Heartbeat
+
 from .conftest import CAR, Grid, SubstationUnderTest, problem_in
 
 KEY = {"Idempotency-Key": "order 66"}
@@ -31,6 +33,15 @@ def test_a_repeated_request_is_the_same_session(grid: Grid, one: SubstationUnder
     assert first.headers["Location"] == third.headers["Location"]
     assert grid.watts_held() == {"one": 11_000}
     assert one.snapshot().started == 1
+
+
+def test_repeated_while_it_waits_for_room_it_is_not_refused(grid: Grid, one: SubstationUnderTest) -> None:
+    first = session_of(post(grid, CAR))
+    one.beat()
+    grid.ledger.heartbeat(Heartbeat("one", "http://one", 2, 1, 5_000, 5_000))  # restarted, with less room
+    again = post(grid, CAR)
+    assert session_of(again) == first
+    assert (again.get_json() or {})["state"] == "interrupted"
 
 
 def test_without_a_key_every_request_is_a_session_of_its_own(grid: Grid, one: SubstationUnderTest) -> None:

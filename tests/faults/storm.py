@@ -229,17 +229,17 @@ def show(verdict: Verdict, console: Console) -> None:
         "overload": f"{verdict.overload_s:g} s",
         "highest peak ÷ limit": f"{verdict.highest_load:.1%}",
         "sessions lost": str(len(verdict.lost)),
-        "finished, by no substation": str(len(verdict.unproven)),
+        "finished by no substation's account": str(len(verdict.unproven)),
         "finished more than once": str(len(verdict.twice)),
         "watts unaccounted": str(verdict.unaccounted_w),
-        "ledger empty after": "never" if verdict.drained_after_s is None else f"{verdict.drained_after_s:g} s",
+        "everything ended after": "never" if verdict.drained_after_s is None else f"{verdict.drained_after_s:g} s",
         "longest gap without a good answer": f"{verdict.longest_gap_s:g} s",
     }
     for name, text in rows.items():
         table.add_row(name, text)
     table.add_section()
     for kind, seconds in verdict.recovery_s.items():
-        table.add_row(f"longest recovery, {kind}", "never" if seconds is None else f"{seconds:g} s")
+        table.add_row(f"slowest recovery (faults overlap), {kind}", "never" if seconds is None else f"{seconds:g} s")
     console.print(table)
     for session, state in verdict.lost.items():
         console.print(f"lost: {session} is {state}")

@@ -14,7 +14,7 @@ def breaker() -> Breaker:
 
 def fail(breaker: Breaker, times: int) -> None:
     for _ in range(times):
-        breaker.failed()
+        breaker.failed(TimeoutError("no answer"))
 
 
 def test_a_few_failures_are_no_reason_to_refuse(breaker: Breaker) -> None:

@@ -20,7 +20,7 @@ from grid.ledger import (
 )
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters
-from substation.station import Order, Station
+from substation.station import Order, Station, Verdict
 
 IDENTITY = Identity("one", "http://one", capacity=120_000, limit=100_000)
 HOUR_S = 3_600
@@ -345,12 +345,15 @@ def test_superseded_with_cancels_to_acknowledge_it_is_done_in_one_go(one: Substa
     assert (one.charging(), one.unreported(), one.row.committed) == ([], [], 0)
 
 
-def test_farewell_asks_for_nothing_new_but_keeps_what_charges(one: Substation) -> None:
+def test_farewell_gives_every_car_back_with_what_it_got_and_takes_none(one: Substation) -> None:
     one.beat()
     one.start()
+    one.advance(HOUR_S / 2)
     one.heartbeats.farewell()
-    assert (one.row.state, one.state(), one.row.committed) == ("draining", "charging", 10_000)
+    assert (one.row.state, one.state(), one.row.committed) == ("draining", "interrupted", 0)
+    assert one.delivered() == 5_000
     assert one.reserve("another").outcome == "nowhere"
+    assert one.station.charge([Order("late", 1, "car", 1_000, 1_000)]) == [Verdict.NO_ROOM]
 
 
 def test_farewell_without_a_ledger_is_no_error(

@@ -111,11 +111,11 @@ def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ("values", "named"),
     [
         ({"capacity_kw": 10, "limit_kw": 10.1}, "LIMIT_KW"),
-        ({"reserve_ttl_ms": 2_000}, "RESERVE_TTL_MS"),
+        ({"reserve_ttl_ms": 1_800}, "RESERVE_TTL_MS"),
         ({"charge_timeout_ms": 1_500}, "RESERVE_TTL_MS"),
-        ({"route_budget_ms": 500}, "ROUTE_BUDGET_"),
-        ({"route_budget_ms": 5_000}, "ROUTE_TIMEOUT_MS"),
-        ({"route_try_ms": 500}, "ROUTE_TRY_MS"),
+        ({"route_budget_ms": 1_201}, "ROUTE_BUDGET_MS"),
+        ({"charge_timeout_ms": 551}, "CHARGE_TIMEOUT_MS"),
+        ({"route_try_ms": 1_699}, "ROUTE_TRY_MS"),
         ({"route_try_ms": 5_001}, "ROUTE_TRY_MS"),
         ({"heartbeat_ttl_ms": 1_000}, "HEARTBEAT_TTL_MS"),
         ({"lost_ms": 1_100}, "LOST_MS"),
@@ -131,8 +131,8 @@ def test_values_that_just_go_together_are_taken() -> None:
     Settings(
         capacity_kw=10, limit_kw=10, reserve_ttl_ms=2_601, route_try_ms=5_000, heartbeat_ttl_ms=1_001, lost_ms=1_101
     )
-    Settings(route_budget_ms=801, route_try_ms=801)
-    Settings(route_budget_ms=4_999)
+    Settings(route_budget_ms=1_200)
+    Settings(route_try_ms=1_700)
 
 
 def test_a_substation_is_who_its_settings_say() -> None:

@@ -25,6 +25,7 @@ local known = read(SUBSTATIONS, id)
 local epoch = asked.epoch
 local repeated = false
 if epoch == 0 then
+  call('ZADD', HEARTBEATS, 'NX', now + asked.retention, id)  -- forgotten if it is not heard of again
   return { 'registered', call('HINCRBY', EPOCHS, id, 1), {} }
 elseif known and epoch < known.epoch then
   return { 'superseded', known.epoch, {} }
@@ -94,7 +95,8 @@ end
 -- The record is older than what runs: Redis was rolled back, or nobody has placed the session again yet.
 local function is_news(record, attempt)
   if record.cancelled or record.state == 'cancelled' then return false end
-  return attempt > record.attempt or (attempt == record.attempt and PLACEABLE[record.state])
+  local runs_nowhere = PLACEABLE[record.state] or record.state == 'expired'
+  return attempt > record.attempt or (attempt == record.attempt and runs_nowhere)
 end
 
 -- One session that runs here, told by [session, attempt, watts, energy_wh, delivered_wh, vehicle].

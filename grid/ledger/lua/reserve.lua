@@ -5,12 +5,13 @@
              avoid: [substation],   -- those that have just refused these requests
              ttl,                   -- ms until a reservation that no heartbeat confirms is looked at again
              window }               -- how many of the least loaded are looked at
-  returns  for each request { outcome, state, substation, url, epoch, attempt, energy_wh, accepted }
-             placed    the watts are held; energy_wh is what is still missing
-             ended     known, and finished, cancelled or expired before, or its owner's cancel is under way
-             conflict  the session id is known with other values
-             full      no routable substation has room (nothing is recorded; only the outcome is returned)
-             nowhere   no substation is routable at all (likewise)
+  returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted }
+             placed       the watts are held; energy_wh is what is still missing
+             interrupted  known, and nobody has room for it now; a sweep places it as soon as there is
+             ended        known, and finished, cancelled or expired before, or its owner's cancel is under way
+             conflict     the session id is known with other values
+             full         no routable substation has room (nothing is recorded; only the outcome is returned)
+             nowhere      no substation is routable at all (likewise)
 
   A known session id gets its first answer again: the id is the idempotency key.
 
@@ -58,15 +59,21 @@ end
 local function answer(outcome, record)
   return {
     outcome, record.state, record.substation, substation_of(record.substation).url, record.epoch, record.attempt,
-    record.energy_wh - record.done, record.accepted,
+    record.watts, record.energy_wh - record.done, record.accepted,
   }
 end
 
+local placed_now = {}
 local function place(request, record)
   local substation = pick(record and record.watts or request.watts)
-  if not substation then return { call('EXISTS', HEADROOM) == 1 and 'full' or 'nowhere' } end
+  if not substation then
+    if record and record.state == 'interrupted' then return answer('interrupted', record) end
+    return { call('EXISTS', HEADROOM) == 1 and 'full' or 'nowhere' }
+  end
   if record then
-    record.done = delivered(request.session, record)
+    record.done, record.tried = delivered(request.session, record), nil
+    -- Whoever failed with its attempt has said so, and it would be `requested`: this is another caller.
+    record.promised = record.promised or record.state == 'interrupted'
   else
     record = {
       vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
@@ -80,23 +87,25 @@ local function place(request, record)
   record.attempt = record.attempt + 1
   hold(request.session, record)
   call('ZADD', DUE, now + asked.ttl, request.session)
+  placed_now[request.session] = true
   return answer('placed', record)
 end
 
 -- Two callers have this attempt now, and what one of them is told the other does not know.
 local function again(request, record)
-  if not record.promised then
+  if not record.promised and not placed_now[request.session] then
     record.promised = true
     write(request.session, record)
   end
   return answer('placed', record)
 end
 
--- What heartbeats brought back after a loss is known by its vehicle only.
 local function is_another(request, record)
-  if record.adopted then return record.vehicle ~= request.vehicle end
-  return record.vehicle ~= request.vehicle or record.watts ~= request.watts or record.energy_wh ~= request.energy_wh
-    or record.ready_by ~= request.ready_by or record.priority ~= request.priority
+  if record.vehicle ~= request.vehicle or record.watts ~= request.watts then return true end
+  -- Of what heartbeats brought back after a loss, no more than that is known.
+  if record.adopted then return false end
+  return record.energy_wh ~= request.energy_wh or record.ready_by ~= request.ready_by
+    or record.priority ~= request.priority
 end
 
 local answers = {}

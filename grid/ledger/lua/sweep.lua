@@ -5,20 +5,21 @@
   ARGV[2]  { limit,              -- how many of each kind at most
              lost, retention,    -- ms
              retry, patience }   -- ms
-  returns  { silenced, lost, unsettled, interrupted, expired, forgotten, { (session, record as JSON) } }
+  returns  { {silenced}, {lost}, unsettled, interrupted, expired, forgotten, { (session, record as JSON) } }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten
              unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
              interrupted  sessions of lost substations
-             expired      interrupted, and its ready-by time, or `patience` ms since it was accepted, has passed
+             expired      interrupted and tried, and its ready-by time, or `patience` ms since it was accepted, has passed
              forgotten    records of sessions that ended more than `retention` ago
-           The first six are how many of each this call dealt with. The last are interrupted sessions, which the
-           caller must reserve again; another caller gets them after `retry` ms if they still are.
+           The first two are substations, the next four how many of each this call dealt with. The last are
+           interrupted sessions, which the caller must reserve again; another caller gets them after `retry` ms if
+           they still are.
 
   O(limit × log T), T sessions in the ledger.
 ]]
-local silenced, lost, unsettled, interrupted, expired, forgotten = 0, 0, 0, 0, 0, 0
-local resumed = {}
+local silenced, lost, resumed = {}, {}, {}
+local unsettled, interrupted, expired, forgotten = 0, 0, 0, 0
 
 local function becomes(id, substation, state, next_look)
   substation.state = state
@@ -30,7 +31,7 @@ local function silence(id, substation)
   call('ZREM', HEADROOM, id)
   call('ZREM', LOAD, id)
   becomes(id, substation, 'silent', now + asked.lost)
-  silenced = silenced + 1
+  silenced[#silenced + 1] = id
 end
 
 -- The epoch is over with it: a heartbeat that is still on its way knows nothing of what started after it was sent.
@@ -45,7 +46,7 @@ local function lose(id, substation)
   if #members < asked.limit then
     substation.epoch = call('HINCRBY', EPOCHS, id, 1)
     becomes(id, substation, 'lost', now + asked.retention)
-    lost = lost + 1
+    lost[#lost + 1] = id
   end
 end
 
@@ -59,7 +60,7 @@ end
 
 for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, asked.limit)) do
   local substation = read(SUBSTATIONS, id)
-  if substation.state == 'lost' then
+  if not substation or substation.state == 'lost' then
     forget(id)
   elseif substation.state == 'silent' then
     lose(id, substation)
@@ -69,12 +70,12 @@ for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, a
 end
 
 local function resume(session, record)
-  if now >= (record.ready_by or record.accepted + asked.patience) then
+  if record.tried and now >= (record.ready_by or record.accepted + asked.patience) then
     rest(session, record, 'expired')
     expired = expired + 1
     return
   end
-  record.promised = true
+  record.promised, record.tried = true, true
   write(session, record)
   call('ZADD', DUE, now + asked.retry, session)
   resumed[#resumed + 1] = { session, cjson.encode(record) }

@@ -363,9 +363,42 @@ class TestInterrupted:
             zone.ledger.reserve([interrupted])
             assert zone.ledger.release([Release("s", attempt, outcome)]) == ["interrupted"]
 
+    def test_also_one_that_nobody_was_told_of_stays_interrupted_once_it_was_handed_out(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        assert len(zone.ledger.sweep().resumed) == 1
+        zone.reserve("s")
+        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+
+    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        assert zone.reserve("s").attempt == 2
+        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+
+    def test_asked_for_again_without_room_it_is_known_and_not_refused(self, zone: Zone, interrupted: Request) -> None:
+        zone.reserve("other", 100_000)
+        (placement,) = zone.ledger.reserve([interrupted])
+        assert (placement.outcome, placement.state) == (Outcome.INTERRUPTED, "interrupted")
+
+    def test_an_expired_one_that_still_runs_goes_on(self, zone: Zone, one: Substation, interrupted: Request) -> None:
+        zone.clock.now += 7_200_000
+        zone.ledger.sweep()
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().expired == 1
+        one.starts("s")
+        assert one.beat().cancels == []
+        assert zone.state("s") == "charging"
+
     def test_after_its_ready_by_time_it_is_expired(self, zone: Zone, interrupted: Request) -> None:
         assert interrupted.ready_by is not None
         zone.clock.now = interrupted.ready_by
+        assert len(zone.ledger.sweep().resumed) == 1, "it has a try all the same"
+        zone.clock.advance(RESUME_RETRY_MS)
         swept = zone.ledger.sweep()
         assert (swept.expired, swept.resumed, zone.state("s")) == (1, [], "expired")
         assert [placement.outcome for placement in zone.ledger.reserve([interrupted])] == [Outcome.ENDED]
@@ -414,7 +447,7 @@ class TestInterrupted:
 class TestSilence:
     def test_a_silent_substation_gets_nothing_new_until_it_speaks(self, zone: Zone, one: Substation) -> None:
         zone.clock.advance(HEARTBEAT_TTL_MS)
-        assert zone.ledger.sweep().silenced == 1
+        assert zone.ledger.sweep().silenced == ["one"]
         assert zone.reserve("s").outcome is Outcome.NOWHERE
         one.beat()
         assert zone.reserve("s").outcome is Outcome.PLACED
@@ -448,6 +481,13 @@ class TestSilence:
             zone.ledger.sweep()
         assert one.beat().outcome == "superseded"
         assert zone.reserve("s").outcome is Outcome.NOWHERE
+
+    def test_one_that_registers_and_is_never_heard_again_is_forgotten(self, zone: Zone, one: Substation) -> None:
+        Substation(zone.ledger, "nobody", 100_000).ask_for_an_epoch()
+        zone.clock.advance(RETENTION_MS)
+        for _ in range(2):
+            zone.ledger.sweep()
+        assert set(zone.redis.hkeys("{grid:default}:epochs")) == {"one"}
 
     def test_a_request_for_an_epoch_that_arrives_late_does_no_harm(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -518,6 +558,8 @@ class TestAWipedRedis:
         assert (zone.state("s"), zone.committed("one")) == ("charging", 60_000)
         assert zone.reserve("t", 60_000).outcome is Outcome.FULL
         assert one.epoch == 1
+        other = zone.ledger.reserve([Request("s", "car", 50_000, 99)])
+        assert [placement.outcome for placement in other] == [Outcome.CONFLICT]
         again = zone.ledger.reserve([Request("s", "car", 60_000, 99, ready_by=1_900_000_000_000)])
         assert [placement.outcome for placement in again] == [Outcome.PLACED], "its key still means this session"
 

@@ -157,6 +157,7 @@ class Storm(RuleBasedStateMachine):
         self.sweeper = Sweeper(ledger, self.dispatcher)
         self.accepted: set[str] = set()
         self.at_risk: set[str] = set()
+        self.cancelled: set[str] = set()
         self.requests: dict[str, Request] = {}
         self.forgotten = False
         self.image: dict[str, bytes] | None = None
@@ -185,6 +186,7 @@ class Storm(RuleBasedStateMachine):
         if self.dispatcher.cancel(session, "x") is not None:
             self.accepted.discard(session)
             self.at_risk.discard(session)
+            self.cancelled.add(session)
         self.wires.fate = DELIVERED
 
     def _route(self, session: str, fate: str) -> None:
@@ -274,6 +276,7 @@ class Storm(RuleBasedStateMachine):
         self.forgotten = True
         self.at_risk |= self.accepted
         self.accepted = set()
+        self.cancelled = set()
 
     # What holds at any time
 
@@ -311,8 +314,15 @@ class Storm(RuleBasedStateMachine):
             state = self.zone.state(session)
             no_room = self.requests[session].watts > self._most_room()
             assert state in ("charging", "finished") or (state == "interrupted" and no_room), f"{session}: {state}"
+            if state == "finished" and not self.forgotten:
+                record = self.zone.ledger.session(session)
+                assert record is not None
+                assert record.delivered_wh == self.requests[session].energy_wh, f"{session} got another energy"
+        for session in sorted(self.cancelled):
+            assert self.zone.state(session) in ("cancelled", "finished"), f"{session} was cancelled"
         runs_at = [session for substation in self.substations.values() for session in substation.charging]
         assert len(runs_at) == len(set(runs_at)), "a car charges at two places"
+        assert not self.cancelled & set(runs_at), "a cancelled car charges"
 
     def _calm_down(self) -> None:
         """Everybody is up and heard, again and again, until every deadline has passed but that of ended sessions."""
