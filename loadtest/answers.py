@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from loadtest.cars import Car
 
@@ -34,6 +34,14 @@ class Answer:
     def asks(self) -> bool:
         """Whether a car asked to charge."""
         return self.call in ("charge", "fleet")
+
+
+class Timing(TypedDict):
+    """The three of an Answer."""
+
+    due_s: float
+    latency_ms: float
+    late_ms: float
 
 
 class Judged(NamedTuple):
@@ -78,7 +86,7 @@ def _json(status: int, text: str) -> tuple[Any, str]:
 
 
 def _judge_item(item: Any, vehicle: str) -> Judged:
-    return _judge(item.get("status"), item, vehicle) if isinstance(item, dict) else Judged("207 with ?")
+    return _judge(item.get("status", 0), item, vehicle) if isinstance(item, dict) else Judged("207 with ?")
 
 
 def _judge(status: int, body: Any, vehicle: str) -> Judged:
@@ -97,10 +105,8 @@ def _wrong(status: int, body: Any) -> str:
     return f"{status} {body.get('type', body.get('state', '?')) if isinstance(body, dict) else '?'}"
 
 
-def answers_for(
-    cars: Iterable[Car], judged: Iterable[Judged], call: str, at: float, timing: dict[str, float]
-) -> list[Answer]:
-    """`timing` is due_s, latency_ms and late_ms."""
+def answers_for(cars: Iterable[Car], judged: Iterable[Judged], call: str, at: float, timing: Timing) -> list[Answer]:
+    """One for each car of a call."""
     return [
         Answer(at, each.outcome, each.session, call, power_kw=car.power_kw, substation=each.substation, **timing)
         for car, each in zip(cars, judged, strict=True)

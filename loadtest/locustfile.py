@@ -15,7 +15,7 @@ import gevent
 import requests
 from locust import events
 from locust.env import Environment
-from locust.runners import STATE_RUNNING
+from locust.runners import STATE_RUNNING, Runner
 
 from loadtest import testrun
 from loadtest.options import Options
@@ -39,21 +39,22 @@ def add_options(parser: ArgumentParser) -> None:
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def begin(environment: Environment, **_: Any) -> None:
     parsed = environment.parsed_options
+    assert parsed is not None
+    assert environment.runner is not None
     testrun.now = Run(Options.of(parsed), parsed.answers, parsed.result)
-    gevent.spawn(_run, environment, testrun.now)
+    gevent.spawn(_run, environment, environment.runner, testrun.now)
 
 
-def _run(environment: Environment, current: Run) -> None:
-    runner = environment.runner
+def _run(environment: Environment, runner: Runner, current: Run) -> None:
     try:
-        planned = plan(current.options, _limit_kw(environment.host))
+        planned = plan(current.options, _limit_kw(environment.host or ""))
         while runner.state != STATE_RUNNING:  # until all users are there
             gevent.sleep(0.05)
         current.make(planned)
     except (TraceError, requests.RequestException, ValueError) as error:
         log.error(error)
         environment.process_exit_code = 1
-    if environment.parsed_options.headless:
+    if environment.web_ui is None:
         runner.quit()
     elif current is testrun.now:  # not if another test has begun meanwhile
         runner.stop()

@@ -67,14 +67,15 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         raise RushError(f"Locust did not finish; the end of {log.name}:\n{Path(log.name).read_text()[-1000:]}")
     run = json.loads(result.read_text())
     answered = answers.read(written)
-    samples = [sample for sample in samples if sample.at >= run["began_at"]]
+    ends_at = run["began_at"] + options.lasts_s
+    samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
     own = [_own_figures(requests.get(f"{url}/status", timeout=5).json()) for url in status_urls]
     return Recording(
         options=options,
         url=url,
         intensity=run["intensity"],
         began_at=run["began_at"],
-        lasted_s=run["generator"]["wall_s"],
+        lasted_s=min(options.lasts_s, run["generator"]["wall_s"]),
         answers=answered,
         samples=samples,
         substations=own or seen_figures(samples, answered),

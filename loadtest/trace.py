@@ -74,12 +74,8 @@ def _names(columns: Sequence[str], path: Path) -> tuple[str, str, str, str]:
     if "start" in columns:
         names = ("start", "start", "end", "charger_kw")
     else:
-        names = (
-            "arrival_local" if "arrival_local" in columns else "arrival_utc",
-            "arrival_utc",
-            "departure_utc",
-            "max_kw",
-        )
+        local = "arrival_local" if "arrival_local" in columns else "arrival_utc"
+        names = (local, "arrival_utc", "departure_utc", "max_kw")
     if missing := [name for name in (*names, "energy_kwh") if name not in columns]:
         raise TraceError(f"{path}: no column {', '.join(dict.fromkeys(missing))}; there are {', '.join(columns)}")
     return names

@@ -9,7 +9,7 @@ from typing import Any
 from locust import FastHttpUser, task
 
 from loadtest import answers, testrun
-from loadtest.answers import FINE, Answer
+from loadtest.answers import FINE, Answer, Timing
 from loadtest.cars import Car
 from loadtest.desk import Ask, Cancel, Errand, LookUp
 
@@ -100,7 +100,7 @@ def _body(car: Car, vehicle: str) -> dict[str, Any]:
     return body
 
 
-def _timing(errand: Errand, sent: float) -> dict[str, float]:
+def _timing(errand: Errand, sent: float) -> Timing:
     return {
         "due_s": round(errand.due - testrun.now.desk.began, 4),
         "latency_ms": round((time.perf_counter() - errand.due) * 1000, 2),
@@ -108,7 +108,7 @@ def _timing(errand: Errand, sent: float) -> dict[str, float]:
     }
 
 
-def _settle(reply: Any, timing: dict[str, float], outcomes: list[str]) -> None:
+def _settle(reply: Any, timing: Timing, outcomes: list[str]) -> None:
     """Tell Locust how it went, and how long it took since it was due."""
     testrun.now.calls += 1
     reply.request_meta["response_time"] = timing["latency_ms"]
