@@ -4,10 +4,10 @@ import os
 import platform
 import time
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import gevent
-import locust
 
 BUSY = 0.6
 
@@ -39,7 +39,7 @@ class Generator:
             "share": round(self.cpu_s / self.wall_s, 3) if self.wall_s else 0.0,
             "busiest_share": max(self.shares, default=0.0),
             "cpu_us_per_call": round(self.cpu_s / calls * 1e6) if calls else 0,
-            "locust": locust.__version__,
+            "locust": version("locust"),
             "python": platform.python_version(),
             "cores": os.cpu_count(),
         }

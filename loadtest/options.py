@@ -15,9 +15,9 @@ class Options:
     """Times in real seconds."""
 
     shape: str = "rush-hour"
-    duration: float = 0
+    duration: float = 0.0
     load: float = 2.0
-    peak: float = 0
+    peak: float = 0.0
     time_scale: float = DEFAULT_TIME_SCALE
     trace: str = ""
     day: str = ""
@@ -46,6 +46,7 @@ class Options:
         return [each for pair in pairs for each in pair]
 
 
+DEFAULTS = Options()
 HELP = {
     "shape": "rush-hour, workplace and public are 24 hours of arrivals at homes, at work and in public; "
     "trace replays a day of --trace; burst is many at the same instant, every 5 s; steady is one rate",
@@ -58,7 +59,8 @@ HELP = {
     "trace: each visit is made as often as that takes",
     "peak": "instead of --load: cars a second in the busiest hour; burst: cars at once; trace: how often each visit "
     "is made",
-    "time_scale": "the grid's TIME_SCALE: simulated seconds that pass in one real second",
+    "time_scale": "the grid's TIME_SCALE: simulated seconds that pass in one real second. By default the variable of "
+    "that name, as for the grid itself",
     "trace": "a CSV file for --shape trace: arrival_local or arrival_utc, departure_utc, energy_kwh, max_kw; or start, "
     "end, energy_kwh, charger_kw; may be .csv.gz",
     "day": "the day of the trace, YYYY-MM-DD; by default the one with the most visits",
@@ -69,8 +71,8 @@ HELP = {
 }
 
 
-def add_options(parser: ArgumentParser) -> None:
-    for name, default in asdict(Options()).items():
+def add_options(parser: ArgumentParser, defaults: Options = DEFAULTS) -> None:
+    for name, default in asdict(defaults).items():
         if name == "time_scale":
             default = float(os.environ.get("TIME_SCALE") or default)
         choices = SHAPES if name == "shape" else None
