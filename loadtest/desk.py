@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.queue import Queue
 
+from loadtest.answers import Timing
 from loadtest.cars import Car
 from loadtest.shapes import Due
 
@@ -42,13 +43,14 @@ class Desk:
     open: int = 0
     queues: dict[bool, Queue] = field(default_factory=lambda: {True: Queue(), False: Queue()})
 
-    def run(self, arrivals: Iterable[Due]) -> None:
-        """Until all are handed out and answered."""
+    def run(self, arrivals: Iterable[Due], lasts_s: float = 0.0) -> None:
+        """Until all are handed out and answered; not less than `lasts_s`, if nobody comes at the end."""
         self.began = time.perf_counter()
         for arrival in arrivals:
             due = self.began + arrival.at_s
             _sleep_until(due)
             self._hand_out(Ask(arrival.cars, due))
+        _sleep_until(self.began + lasts_s)
         deadline = time.perf_counter() + LAST_ANSWERS_S
         while self.open and time.perf_counter() < deadline:
             gevent.sleep(0.05)
@@ -62,6 +64,14 @@ class Desk:
         """The next one, as soon as it is due."""
         errand: Errand = self.queues[fleets].get()
         return errand
+
+    def timing(self, errand: Errand, sent: float, answered: float) -> Timing:
+        """What a call took: from when it was due, however late it was sent."""
+        return {
+            "due_s": round(errand.due - self.began, 4),
+            "latency_ms": round((answered - errand.due) * 1000, 2),
+            "late_ms": round((sent - errand.due) * 1000, 2),
+        }
 
     def done(self) -> None:
         self.open -= 1

@@ -8,6 +8,7 @@ locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 200 --spaw
 """
 
 import logging
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,6 +27,7 @@ from loadtest.trace import TraceError
 from loadtest.users import Driver, Fleet
 
 __all__ = ["Driver", "Fleet"]
+DEFAULT_PORT = "8089"
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +36,12 @@ def add_options(parser: ArgumentParser) -> None:
     add_rush_options(parser)
     parser.add_argument("--result", default="", help="write how the run went to this file, as JSON")
     parser.add_argument("--answers", default="", help="write each answer to this file as it comes, a line of JSON each")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def say_where(environment: Environment, **_: Any) -> None:
+    if environment.web_ui is not None:
+        log.info("Rush the grid from http://127.0.0.1:%s", os.environ.get("LOCUST_PORT", DEFAULT_PORT))
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

@@ -1,9 +1,10 @@
 """The figures of a report, each drawn on axes that it is given. Colours: Okabe and Ito's, for every kind of sight."""
 
+import math
 from collections.abc import Callable
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from loadtest.series import Series
 from loadtest.verdict import SATURATED
@@ -19,7 +20,7 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
 )
 SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
-LATENCIES = {"p50": (SKY, "-"), "p95": (BLUE, "-"), "p99": (RED, "-")}
+LATENCIES = {"p99": RED, "p95": ORANGE, "p50": BLUE}
 
 Panel = Callable[[Axes, Series], None]
 
@@ -55,26 +56,31 @@ def outcomes(axes: Axes, series: Series) -> None:
 def latency(axes: Axes, series: Series) -> None:
     axes.set_title("Latency, from the instant a call was due")
     middles = [begins + series.bin_s / 2 for begins in series.bins_s]
-    for name, (colour, style) in LATENCIES.items():
-        known = [(at, ms) for at, ms in zip(middles, series.latency_ms[name], strict=True) if ms is not None]
-        axes.plot(*zip(*known, strict=True), color=colour, linestyle=style, marker=".", label=name)
+    for name, colour in LATENCIES.items():
+        values = [math.nan if ms is None else ms for ms in series.latency_ms[name]]
+        axes.plot(middles, values, color=colour, marker=".", label=name)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high * 2)
+    axes.set_ylim(low / 1.2, high * 2.5)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("ms (log)")
     axes.legend(loc="upper left", ncols=3)
 
 
 def fairness(axes: Axes, series: Series) -> None:
     axes.set_title("Jain's index of the loads (1 = all equal)")
-    axes.plot(series.sampled_s, series.jain, color=GREEN)
-    full = [sum(values) / len(values) >= SATURATED for values in zip(*series.loads.values(), strict=True)]
-    axes.fill_between(series.sampled_s, 0, 1, where=full, color=ORANGE, alpha=0.2, step="mid", label="grid full")
-    axes.set_ylim(0, 1.05)
+    used = [sum(values) / len(values) for values in zip(*series.loads.values(), strict=True)]
+    busy = [index if share else math.nan for index, share in zip(series.jain, used, strict=True)]
+    axes.plot(series.sampled_s, busy, color=GREEN)
+    full = [share >= SATURATED for share in used]
+    label = f"at least {SATURATED:.0%} of the grid in use"
+    axes.fill_between(series.sampled_s, 0, 1, where=full, color=ORANGE, alpha=0.3, step="mid", linewidth=0, label=label)
+    axes.set_ylim(0, 1.3)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("index")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
 
 
 def accepted(axes: Axes, series: Series) -> None:

@@ -75,7 +75,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         url=url,
         intensity=run["intensity"],
         began_at=run["began_at"],
-        lasted_s=min(options.lasts_s, run["generator"]["wall_s"]),
+        lasted_s=options.lasts_s,
         answers=answered,
         samples=samples,
         substations=own or seen_figures(samples, answered),

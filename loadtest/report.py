@@ -19,6 +19,14 @@ from loadtest.verdict import Verdict
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 STYLE = Path(__file__).with_name("report.mplstyle")
+TITLES = {
+    "rush-hour": "Rush hour at homes",
+    "workplace": "A morning at work",
+    "public": "A day at public chargers",
+    "burst": "All at once",
+    "steady": "A steady rush",
+    "trace": "A recorded day, replayed",
+}
 KEPT, BROKEN = panels.GREEN, panels.RED
 
 
@@ -57,7 +65,7 @@ def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> 
 
 def title(recording: Recording) -> str:
     limit_kw = sum(each.limit_kw for each in recording.substations)
-    return f"{recording.options.shape}: {recording.verdict.requests} cars ask a grid of {limit_kw:g} kW"
+    return f"{TITLES[recording.options.shape]}: {recording.verdict.requests:,} cars ask a grid of {limit_kw:,g} kW"
 
 
 def headline(verdict: Verdict) -> str:
@@ -72,8 +80,8 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     figure.text(0.045, 0.95, title(recording), size=22, weight="bold")
     colour = KEPT if verdict.kept else BROKEN
     figure.text(0.045, 0.912, headline(verdict), size=15, weight="bold", color=colour)
-    figure.text(0.045, 0.882, summary(recording, verdict), size=12, color=panels.GREY)
-    grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.82, bottom=0.135, hspace=0.48, wspace=0.27)
+    figure.text(0.045, 0.852, summary(recording, verdict), size=12, color=panels.GREY, linespacing=1.4)
+    grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
     places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
     for place, panel in zip(places, OVER_TIME, strict=True):
         _draw(figure, place, panel, recording, over_time)
@@ -88,7 +96,7 @@ def summary(recording: Recording, verdict: Verdict) -> str:
     jain = "" if verdict.jain_saturated is None else f"; Jain's index {verdict.jain_saturated} while the grid was full"
     errors = sum(verdict.errors.values())
     outcomes = f"{verdict.charging} charging, {verdict.refused} refused by a full grid, {errors} errors"
-    return f"{recording.intensity}: {outcomes}; {latency}{jain}"
+    return f"{recording.intensity}\n{outcomes}; {latency}{jain}"
 
 
 def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:

@@ -41,7 +41,7 @@ class Run:
         self.began_at = time.time()
         watching = gevent.spawn(self.generator.watch)
         try:
-            self.desk.run(plan.arrivals)
+            self.desk.run(plan.arrivals, self.options.lasts_s)
         finally:
             watching.kill()
 

@@ -57,7 +57,7 @@ class Driver(FastHttpUser):
             name="/request-charge (fleet)" if fleet else "/request-charge",
             catch_response=True,
         ) as reply:
-            timing = _timing(errand, sent)
+            timing = testrun.now.desk.timing(errand, sent, time.perf_counter())
             status, text = reply.status_code, reply.text or ""
             judged = (
                 answers.judge_fleet(status, text, vehicles) if fleet else [answers.judge(status, text, vehicles[0])]
@@ -79,7 +79,7 @@ class Driver(FastHttpUser):
             name="/sessions/{id}",
             catch_response=True,
         ) as reply:
-            timing = _timing(errand, sent)
+            timing = testrun.now.desk.timing(errand, sent, time.perf_counter())
             outcome = answers.judge_session(reply.status_code, reply.text or "", errand.session, states, good)
             _settle(reply, timing, [outcome])
         testrun.now.note([Answer(time.time(), outcome, errand.session, call, **timing)])
@@ -98,14 +98,6 @@ def _body(car: Car, vehicle: str) -> dict[str, Any]:
         stays = timedelta(seconds=max(car.stay_s / testrun.now.options.time_scale, SOON_S))
         body["ready_by"] = (datetime.now(UTC) + stays).isoformat()
     return body
-
-
-def _timing(errand: Errand, sent: float) -> Timing:
-    return {
-        "due_s": round(errand.due - testrun.now.desk.began, 4),
-        "latency_ms": round((time.perf_counter() - errand.due) * 1000, 2),
-        "late_ms": round((sent - errand.due) * 1000, 2),
-    }
 
 
 def _settle(reply: Any, timing: Timing, outcomes: list[str]) -> None:
