@@ -86,7 +86,11 @@ def _json(status: int, text: str) -> tuple[Any, str]:
 
 
 def _judge_item(item: Any, vehicle: str) -> Judged:
-    return _judge(item.get("status", 0), item, vehicle) if isinstance(item, dict) else Judged("207 with ?")
+    return (
+        _judge(item.get("status", 0), item, vehicle)
+        if isinstance(item, dict)
+        else Judged("207 with something else than answers")
+    )
 
 
 def _judge(status: int, body: Any, vehicle: str) -> Judged:
