@@ -4,7 +4,7 @@ The process is open: calls are due at instants drawn from a shape, and Locust's 
 under way at once. Latency, in Locust's statistics too, counts from the instant a call was due, so a grid that
 stalls is not asked less often and does not look faster.
 
-locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 200 --spawn-rate 200 --shape rush-hour
+locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 500 --spawn-rate 500 --shape rush-hour
 """
 
 import logging

@@ -20,7 +20,7 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
 )
 SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
-LATENCIES = {"p99": RED, "p95": ORANGE, "p50": BLUE}
+LATENCIES = {"p99": (RED, 7), "p95": (ORANGE, 5), "p50": (BLUE, 4)}  # where two are the same, both can be seen
 
 Panel = Callable[[Axes, Series], None]
 
@@ -56,9 +56,9 @@ def outcomes(axes: Axes, series: Series) -> None:
 def latency(axes: Axes, series: Series) -> None:
     axes.set_title("Latency, from the instant a call was due")
     middles = [begins + series.bin_s / 2 for begins in series.bins_s]
-    for name, colour in LATENCIES.items():
+    for name, (colour, size) in LATENCIES.items():
         values = [math.nan if ms is None else ms for ms in series.latency_ms[name]]
-        axes.plot(middles, values, color=colour, marker=".", label=name)
+        axes.plot(middles, values, color=colour, marker="o", markersize=size, label=name)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low / 1.2, high * 2.5)

@@ -10,7 +10,8 @@ import platform
 import shlex
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import matplotlib
 from rich.console import Console
 
-from grid.local import LocalGrid, LocalGridError, end_on_signals
+from grid.local import BALANCERS, CAPACITIES_KW, LocalGrid, LocalGridError, end_on_signals
 from loadtest.generator import describe
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
 from loadtest.recording import Recording, RushError, record
@@ -43,24 +44,24 @@ class Target:
     status_urls: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """`host` may be empty; `substations_kw` are for a grid of our own."""
+
+    host: str
+    substations_kw: Sequence[float]
+    options: Options
+
+
 def main() -> None:
     """Exits with 1 if the promise was not kept."""
     end_on_signals()
-    host, options = parse(sys.argv[1:])
-    folder = BUILD / options.shape
+    asked = parse(sys.argv[1:])
+    folder = BUILD / asked.options.shape
     console = Console()
     try:
-        if host:
-            recording = rush(
-                Target(host, f"running already, said to have TIME_SCALE {options.time_scale:g}"),
-                options,
-                folder,
-                console,
-            )
-        else:
-            console.print("Starting 3 substations (100, 150 and 250 kW), 3 balancers and the api ...")
-            with LocalGrid(settings={"TIME_SCALE": str(options.time_scale), "LOG_LEVEL": "WARNING"}) as grid:
-                recording = rush(local_target(grid), options, folder, console)
+        with target_of(asked, console) as target:
+            recording = rush(target, asked.options, folder, console)
     except (LocalGridError, RushError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -69,10 +70,12 @@ def main() -> None:
     sys.exit(0 if recording.verdict.kept else 1)
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, Options]:
-    """The host, if there is one, and the rest."""
+def parse(arguments: Sequence[str]) -> Asked:
+    """What was typed, made complete; or a message that says what is wrong with it."""
     parser = ArgumentParser("python -m loadtest.rush", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="", help="the api of a running grid")
+    text = "without --host: the limits in kW of the substations to start (default: %(default)s)"
+    parser.add_argument("--substations", default=",".join(map(str, CAPACITIES_KW)), help=text)
     add_options(parser, Options(duration=DURATION_S, time_scale=0.0))
     parsed = parser.parse_args(arguments)
     options = Options.of(parsed)
@@ -85,24 +88,35 @@ def parse(arguments: Sequence[str]) -> tuple[str, Options]:
         parser.error(f"--shape {options.shape} needs a --duration")
     if options.shape == "trace" and not Path(options.trace).is_file():
         parser.error(f"--shape trace needs a --trace file, not {options.trace!r}")
-    return parsed.host.rstrip("/"), options
+    try:
+        substations_kw = [float(limit) for limit in parsed.substations.split(",")]
+    except ValueError:
+        parser.error(f"--substations must be like 100,150,250; not {parsed.substations!r}")
+    return Asked(parsed.host.rstrip("/"), substations_kw, options)
 
 
 def fitting_time_scale(options: Options) -> float:
     return DAY_S / options.duration if options.is_a_day and options.duration else TIME_SCALE
 
 
-def local_target(grid: LocalGrid) -> Target:
-    counts = f"{len(grid.substations)} substations and {len(grid.balancers)} balancers"
-    what = f"{counts} on {grid.redis_kind}, started for this"
-    return Target(grid.url, what, [each.url for each in grid.substations])
+@contextmanager
+def target_of(asked: Asked, console: Console) -> Iterator[Target]:
+    """The grid at the host; or one that runs as long as this does."""
+    scale = f"TIME_SCALE {asked.options.time_scale:g}"
+    if asked.host:
+        yield Target(asked.host, f"running already, and taken to have {scale}")
+        return
+    console.print(f"Starting {len(asked.substations_kw)} substations, {BALANCERS} balancers and the api ...")
+    settings = {"TIME_SCALE": str(asked.options.time_scale), "LOG_LEVEL": "WARNING"}
+    with LocalGrid(asked.substations_kw, settings=settings) as grid:
+        limits = ", ".join(f"{limit:g}" for limit in asked.substations_kw)
+        what = f"substations of {limits} kW and {BALANCERS} balancers on {grid.redis_kind}, started for this, {scale}"
+        yield Target(grid.url, what, [each.url for each in grid.substations])
 
 
 def rush(target: Target, options: Options, folder: Path, console: Console) -> Recording:
     """Run it, show the verdict, write the report."""
-    console.print(
-        f"The grid is {target.url}. {options.shape}, {options.lasts_s:g} s, TIME_SCALE {options.time_scale:g}.\n"
-    )
+    console.print(f"{options.shape}, {options.lasts_s:g} s, on {target.url}: {target.what}.\n")
     recording = record(target.url, options, folder, console, target.status_urls)
     write_report(recording, how_it_was_run(target, recording), folder)
     show(recording.verdict, recording.accounts, console)
@@ -122,7 +136,7 @@ def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
     late = percentile([answer.late_ms for answer in recording.answers], 0.99)
     return {
         "command": shlex.join(["python", "-m", "loadtest.rush", *sys.argv[1:]]),
-        "grid": f"{target.url}, {target.what}; TIME_SCALE {recording.options.time_scale:g}",
+        "grid": f"{target.url}: {target.what}",
         "arrivals": f"{recording.intensity}; an open Poisson process, seed {recording.options.seed}",
         "latency": "of each car, from the instant its call was due until its answer was read",
         "generator": f"{describe(generator)}; 99 % of the calls were sent within {late:.0f} ms of when they were due",

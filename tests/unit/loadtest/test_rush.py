@@ -14,18 +14,17 @@ def without_a_time_scale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_grid_of_our_own_has_a_day_as_long_as_the_shape() -> None:
-    assert parse(["--shape", "workplace", "--duration", "48"])[1].time_scale == 1800
-    assert parse(["--shape", "public", "--duration", "24"])[1].time_scale == 3600
-    assert parse(["--shape", "steady"])[1].time_scale == TIME_SCALE
+    assert parse(["--shape", "workplace", "--duration", "48"]).options.time_scale == 1800
+    assert parse(["--shape", "public", "--duration", "24"]).options.time_scale == 3600
+    assert parse(["--shape", "steady"]).options.time_scale == TIME_SCALE
 
 
 def test_of_a_running_grid_the_default_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parse(["--host", "http://127.0.0.1:8080/"]) == (
-        "http://127.0.0.1:8080",
-        Options(duration=60, time_scale=DEFAULT_TIME_SCALE),
-    )
+    asked = parse(["--host", "http://127.0.0.1:8080/"])
+    assert asked.host == "http://127.0.0.1:8080"
+    assert asked.options == Options(duration=60, time_scale=DEFAULT_TIME_SCALE)
     monkeypatch.setenv("TIME_SCALE", "720")
-    assert parse(["--host", "http://127.0.0.1:8080"])[1].time_scale == 720
+    assert parse(["--host", "http://127.0.0.1:8080"]).options.time_scale == 720
 
 
 @pytest.mark.parametrize(
@@ -37,6 +36,7 @@ def test_of_a_running_grid_the_default_is_assumed(monkeypatch: pytest.MonkeyPatc
         (["--load", "-1"], "--load must be"),
         (["--duration", "nan"], "--duration must be"),
         (["--cancels", "2"], "--cancels must be"),
+        (["--substations", "3 of them"], "--substations must be"),
     ],
 )
 def test_what_cannot_be_run_says_why(arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
