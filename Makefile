@@ -5,7 +5,7 @@ DURATION ?= 60
 SHAPE ?= rush-hour
 LOAD ?= 2
 # --option value, if the variable is given on the command line: a shell may have a HOST of its own.
-given = $(if $(filter command,$(origin $1)),--$2 $($1))
+given = $(if $(filter command,$(origin $1)),--$2 "$($1)")
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help

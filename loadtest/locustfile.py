@@ -27,7 +27,6 @@ from loadtest.trace import TraceError
 from loadtest.users import Driver, Fleet
 
 __all__ = ["Driver", "Fleet"]
-DEFAULT_PORT = "8089"
 log = logging.getLogger(__name__)
 
 
@@ -40,8 +39,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def say_where(environment: Environment, **_: Any) -> None:
-    if environment.web_ui is not None:
-        log.info("Rush the grid from http://127.0.0.1:%s", os.environ.get("LOCUST_PORT", DEFAULT_PORT))
+    if environment.web_ui is not None and (port := os.environ.get("LOCUST_PORT")):
+        log.info("Published, whatever is said above, as http://127.0.0.1:%s", port)
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
@@ -50,7 +49,7 @@ def begin(environment: Environment, **_: Any) -> None:
     assert parsed is not None
     assert environment.runner is not None
     testrun.now = Run(Options.of(parsed), parsed.answers, parsed.result)
-    gevent.spawn(_run, environment, environment.runner, testrun.now)
+    testrun.now.calling = gevent.spawn(_run, environment, environment.runner, testrun.now)
 
 
 def _run(environment: Environment, runner: Runner, current: Run) -> None:

@@ -18,6 +18,7 @@ from loadtest.options import Options
 from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, Sample, watch
 
+OWN_ACCOUNT = "by their own account"
 TO_START_AND_STOP_S = 45.0
 
 
@@ -27,7 +28,7 @@ class RushError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """`accounts` says whose figures `substations` are: the substations' own, or GET /grid's."""
+    """`accounts` says whose figures `substations` are."""
 
     options: Options
     url: str
@@ -79,7 +80,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         answers=answered,
         samples=samples,
         substations=own or seen_figures(samples, answered),
-        accounts="the substations' own" if own else f"GET /grid's, every {SAMPLE_S:g} s",
+        accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],
     )
 

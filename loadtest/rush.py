@@ -128,6 +128,7 @@ def rush(target: Target, options: Options, folder: Path, console: Console) -> Re
 def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
     """For the report: enough to run it again, and to know what the figures are worth."""
     generator = recording.generator
+    users = "the grid and the generator together" if target.status_urls else "the generator; the grid may have others"
     versions = {
         "Python": platform.python_version(),
         "Locust": generator["locust"],
@@ -140,7 +141,7 @@ def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
         "arrivals": f"{recording.intensity}; an open Poisson process, seed {recording.options.seed}",
         "latency": "of each car, from the instant its call was due until its answer was read",
         "generator": f"{describe(generator)}; 99 % of the calls were sent within {late:.0f} ms of when they were due",
-        "machine": f"{os.cpu_count()} cores, which the grid and the generator share, {platform.platform()}",
+        "machine": f"{os.cpu_count()} cores for {users}, {platform.platform()}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "when": datetime.now().astimezone().isoformat(timespec="seconds"),
     }

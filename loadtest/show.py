@@ -7,7 +7,7 @@ from loadtest.verdict import Verdict
 
 
 def show(verdict: Verdict, accounts: str, console: Console) -> None:
-    table = Table(title=f"Each substation, by {accounts} account", title_justify="left")
+    table = Table(title=f"The substations, {accounts}", title_justify="left")
     for heading in ("substation", "limit kW", "peak kW", "peak ÷ limit", "overload s", "sessions"):
         table.add_column(heading, justify="left" if heading == "substation" else "right")
     for s in verdict.substations:

@@ -31,6 +31,7 @@ class Run:
     began_at: float = 0.0
     intensity: str = ""
     calls: int = 0
+    calling: gevent.Greenlet | None = None
 
     def make(self, plan: Plan) -> None:
         """All calls of the plan; until the last is answered."""
@@ -50,7 +51,9 @@ class Run:
             answers.write(Path(self.answers), noted)
 
     def end(self) -> None:
-        """Say what it cost, and write down how it went."""
+        """Call no more; say what it cost, and write down how it went."""
+        if self.calling and self.calling is not gevent.getcurrent():
+            self.calling.kill()
         figures = self.generator.as_json(self.calls)
         log.info("The generator used %s", describe(figures))
         if self.result:

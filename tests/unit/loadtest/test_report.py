@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.answers import Answer
 from loadtest.options import Options
-from loadtest.recording import Recording, seen_figures
+from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
 from loadtest.report import headline, write_report
 from loadtest.series import acceptance, series
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
@@ -45,7 +45,7 @@ RECORDING = Recording(
     ],
     samples=[sample(0, 0, 0), sample(1, 100, 90), sample(2, 60, 20)],
     substations=[SubstationFigures("one", 100, 100, 0.0, 2), SubstationFigures("two", 100, 90, 0.0, 0)],
-    accounts="the substations' own",
+    accounts=OWN_ACCOUNT,
     generator={"share": 0.03, "busiest_share": 0.1, "cpu_us_per_call": 1_500, "locust": "2"},
 )
 
