@@ -54,6 +54,8 @@ def begin(environment: Environment, **_: Any) -> None:
 
 def _run(environment: Environment, runner: Runner, current: Run) -> None:
     try:
+        if wrong := current.options.wrong():
+            raise ValueError(wrong)
         planned = plan(current.options, _limit_kw(environment.host or ""))
         while runner.state != STATE_RUNNING:  # until all users are there
             gevent.sleep(0.05)

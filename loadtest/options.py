@@ -40,6 +40,13 @@ class Options:
     def of(cls, parsed: Namespace) -> Self:
         return cls(**{name: getattr(parsed, name) for name in asdict(cls())})
 
+    def wrong(self) -> str:
+        """The first option that cannot be, and why; empty if all can."""
+        for name, (least, most) in LIMITS.items():
+            if not least <= getattr(self, name) <= most:
+                return f"--{name.replace('_', '-')} must be {least:g} to {most:g}"
+        return ""
+
     def arguments(self) -> list[str]:
         """As they are typed."""
         pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in asdict(self).items() if value != "")
@@ -47,6 +54,15 @@ class Options:
 
 
 DEFAULTS = Options()
+LIMITS = {
+    "duration": (0, DAY_S),
+    "load": (0, 1_000),
+    "peak": (0, 100_000),
+    "time_scale": (0.001, 100_000),
+    "fleets": (0, 1),
+    "look_ups": (0, 1),
+    "cancels": (0, 1),
+}
 HELP = {
     "shape": "rush-hour, workplace and public are 24 hours of arrivals at homes, at work and in public; "
     "trace replays a day of --trace; burst is many at the same instant, every 5 s; steady is one rate",

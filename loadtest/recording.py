@@ -64,7 +64,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         finally:
             locust.terminate()
             locust.wait()
-    if not result.exists() or not written.exists():
+    if locust.returncode or not result.exists():
         raise RushError(f"Locust did not finish; the end of {log.name}:\n{Path(log.name).read_text()[-1000:]}")
     run = json.loads(result.read_text())
     answered = answers.read(written)

@@ -32,7 +32,6 @@ BUILD = Path("build") / "rush"
 DURATION_S = 60.0
 # As in the demo: one simulated hour in two seconds.
 TIME_SCALE = 1800.0
-LIMITS = {"duration": DAY_S, "load": 1_000, "peak": 100_000, "fleets": 1, "look_ups": 1, "cancels": 1}
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,8 @@ def parse(arguments: Sequence[str]) -> Asked:
     options = Options.of(parsed)
     if not options.time_scale:
         options = replace(options, time_scale=DEFAULT_TIME_SCALE if parsed.host else fitting_time_scale(options))
-    for name, most in LIMITS.items():
-        if not 0 <= getattr(options, name) <= most:
-            parser.error(f"--{name.replace('_', '-')} must be 0 to {most:g}")
+    if wrong := options.wrong():
+        parser.error(wrong)
     if not 0 < options.lasts_s < float("inf"):
         parser.error(f"--shape {options.shape} needs a --duration")
     if options.shape == "trace" and not Path(options.trace).is_file():

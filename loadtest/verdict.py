@@ -77,7 +77,7 @@ def judge(
         charging=outcomes["charging"],
         refused=outcomes["refused"],
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in FINE},
-        latency_ms={f"p{share * 100:g}": round(percentile(asked, share), 1) for share in PERCENTILES},
+        latency_ms={f"p{share * 100:g}": round(percentile(asked, share), 1) for share in PERCENTILES if asked},
         requests_per_s=round(len(asked) / lasted_s, 1),
         jain=mean_jain(loads) or 1.0,
         jain_saturated=mean_jain([sample for sample in loads if sample and sum(sample) / len(sample) >= SATURATED]),
@@ -85,8 +85,8 @@ def judge(
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that this share of them does not exceed; not a number if there are none."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else math.nan
+    """The smallest of these values that this share of them does not exceed; 0 if there are none."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else 0.0
 
 
 def jain(values: Sequence[float]) -> float:
