@@ -19,7 +19,8 @@ demo: $(VENV)/ready  ## start a grid, rush it with more cars than it can carry, 
 
 rush: $(VENV)/ready  ## rush a grid and report: SHAPE=rush-hour|workplace|public|burst|steady|trace LOAD=2 DURATION=60 [HOST=]
 	@$(RUN) loadtest.rush --shape $(SHAPE) --load $(LOAD) --duration $(DURATION) $(call given,HOST,host) \
-	  $(call given,PEAK,peak) $(call given,TIME_SCALE,time-scale) $(call given,FILE,trace) $(call given,DAY,day)
+	  $(call given,PEAK,peak) $(call given,TIME_SCALE,time-scale) $(call given,FILE,trace) $(call given,DAY,day) \
+	  $(call given,SUBSTATIONS_KW,substations)
 
 up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
 	@$(RUN) grid.local $(PORT)

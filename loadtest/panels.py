@@ -22,6 +22,8 @@ SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
 LATENCIES = {"p99": (RED, 7), "p95": (ORANGE, 5), "p50": (BLUE, 4)}  # where two are the same, both can be seen
 
+FEWEST_BARS = 4
+
 Panel = Callable[[Axes, Series], None]
 
 
@@ -94,7 +96,7 @@ def accepted(axes: Axes, series: Series) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("of the cars that asked")
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(names), FEWEST_BARS) - 0.5, -0.5)  # from the top; one bar is not a wall
     axes.grid(visible=False, axis="y")
 
 

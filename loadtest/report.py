@@ -95,8 +95,8 @@ def summary(recording: Recording, verdict: Verdict) -> str:
     latency = ", ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
     jain = "" if verdict.jain_saturated is None else f"; Jain's index {verdict.jain_saturated} while the grid was full"
     errors = sum(verdict.errors.values())
-    outcomes = f"{verdict.charging} charging, {verdict.refused} refused by a full grid, {errors} errors"
-    return f"{recording.intensity}\n{outcomes}; {latency}{jain}"
+    outcomes = f"{verdict.charging:,} charging, {verdict.refused:,} refused by a full grid, {errors:,} errors"
+    return f"{recording.intensity}\n{outcomes}; latency {latency}{jain}"
 
 
 def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:
