@@ -2,16 +2,25 @@
 PYTHON ?= python3
 PORT ?= 8080
 DURATION ?= 60
+SHAPE ?= rush-hour
+LOAD ?= 2
+# --option value, if the variable is given on the command line: a shell may have a HOST of its own.
+given = $(if $(filter command,$(origin $1)),--$2 "$($1)")
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo up test storm test-compose faults chaos bench lint format lock clean
+.PHONY: help demo rush up test storm test-compose faults chaos bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(VENV)/ready  ## start a grid, rush it with more cars than it can carry, and judge it
 	@$(RUN) loadtest.demo
+
+rush: $(VENV)/ready  ## rush a grid and report: SHAPE=rush-hour|workplace|public|burst|steady|trace LOAD=2 DURATION=60 [HOST=]
+	@$(RUN) loadtest.rush --shape $(SHAPE) --load $(LOAD) --duration $(DURATION) $(call given,HOST,host) \
+	  $(call given,PEAK,peak) $(call given,TIME_SCALE,time-scale) $(call given,FILE,trace) $(call given,DAY,day) \
+	  $(call given,SUBSTATIONS_KW,substations)
 
 up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
 	@$(RUN) grid.local $(PORT)
@@ -45,7 +54,7 @@ format: $(VENV)/ready  ## let ruff put the code in order
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-GROUPS := api balancer substation dev
+GROUPS := api balancer substation load dev
 lock: $(VENV)/ready  ## compile requirements/*.txt from pyproject.toml
 	@for group in $(GROUPS); do \
 	  $(RUN) uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

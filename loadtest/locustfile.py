@@ -1,82 +1,83 @@
-"""Drivers who come home and want to charge. Every answer is checked; a full grid (503 grid-full) is an outcome.
+"""Drivers and fleets who want to charge; a full grid (503 grid-full) is an outcome.
 
-locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --headless -u 100 -r 20 -t 30s
+The process is open: calls are due at instants drawn from a shape, and Locust's users are only how many of them can be
+under way at once. Latency, in Locust's statistics too, counts from the instant a call was due, so a grid that
+stalls is not asked less often and does not look faster.
+
+locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 500 --spawn-rate 500 --shape rush-hour
 """
 
-import json
-import random
-import time
+import logging
+import os
 from argparse import ArgumentParser
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, events, poisson, task
+import gevent
+import requests
+from locust import events
 from locust.env import Environment
+from locust.runners import STATE_RUNNING, Runner
 
-# Power in kW, energy in kWh, share of cars: slow home chargers to motorway fast chargers.
-CARS = [(3.7, 6, 20), (7.4, 10, 25), (11, 10, 30), (22, 15, 15), (50, 20, 7), (150, 30, 3)]
-PERCENTILES = (0.50, 0.95, 0.99)
-outcomes: Counter[str] = Counter()
+from loadtest import testrun
+from loadtest.options import Options
+from loadtest.options import add_options as add_rush_options
+from loadtest.plan import plan
+from loadtest.testrun import Run
+from loadtest.trace import TraceError
+from loadtest.users import Driver, Fleet
 
-
-class Driver(FastHttpUser):
-    """One car after the other, one a second on average: together the drivers ask at random instants, as people do."""
-
-    wait_time = poisson(1)
-
-    @task
-    def request_charge(self) -> None:
-        power, energy, _ = random.choices(CARS, [share for _, _, share in CARS])[0]
-        car = {"vehicle_id": f"ev-{random.randrange(10**9)}", "power_kw": power, "energy_kwh": energy}
-        with self.client.post("/request-charge", json=car, catch_response=True) as answer:
-            outcome = judge(answer.status_code, answer.text or "")
-            outcomes[outcome] += 1
-            write_answer(self.environment, outcome, answer.json() if answer.status_code == 201 else {})
-            if outcome in ("charging", "refused"):
-                answer.success()
-            else:
-                answer.failure(outcome)
-
-
-def judge(status: int, text: str) -> str:
-    """charging, refused (the grid is full), or what went wrong."""
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return f"{status} without JSON" if status else "no answer"
-    if status == 201 and body.get("state") in ("charging", "finished"):  # finished: asked twice, and a short one
-        return "charging"
-    if status == 503 and body.get("type") == "/problems/grid-full":
-        return "refused"
-    return f"{status} {body.get('type', body.get('state', '?'))}"
-
-
-def write_answer(environment: Environment, outcome: str, accepted: dict[str, Any]) -> None:
-    path = environment.parsed_options.answers if environment.parsed_options else ""
-    if not path:
-        return
-    answer = {"at": time.time(), "outcome": outcome, "session": accepted.get("session_id")}
-    with Path(path).open("a") as log:
-        print(json.dumps(answer), file=log)
+__all__ = ["Driver", "Fleet"]
+log = logging.getLogger(__name__)
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--result", default="", help="write the figures of the run to this file, as JSON")
+    add_rush_options(parser)
+    parser.add_argument("--result", default="", help="write how the run went to this file, as JSON")
     parser.add_argument("--answers", default="", help="write each answer to this file as it comes, a line of JSON each")
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
-def write_result(environment: Environment, **_: Any) -> None:
-    path = environment.parsed_options.result if environment.parsed_options else ""
-    if not path:
-        return
-    total = environment.stats.total
-    result = {
-        "requests": total.num_requests,
-        "outcomes": dict(outcomes),
-        "requests_per_s": round(total.total_rps, 1),
-        "latency_ms": {f"p{p * 100:g}": total.get_response_time_percentile(p) for p in PERCENTILES},
-    }
-    Path(path).write_text(json.dumps(result))
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def say_where(environment: Environment, **_: Any) -> None:
+    if environment.web_ui is not None and (port := os.environ.get("LOCUST_PORT")):
+        log.info("Published, whatever is said above, as http://127.0.0.1:%s", port)
+
+
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def begin(environment: Environment, **_: Any) -> None:
+    parsed = environment.parsed_options
+    assert parsed is not None
+    assert environment.runner is not None
+    testrun.now = Run(Options.of(parsed), parsed.answers, parsed.result)
+    testrun.now.calling = gevent.spawn(_run, environment, environment.runner, testrun.now)
+
+
+def _run(environment: Environment, runner: Runner, current: Run) -> None:
+    try:
+        if wrong := current.options.wrong():
+            raise ValueError(wrong)
+        planned = plan(current.options, _limit_kw(environment.host or ""))
+        while runner.state != STATE_RUNNING:  # until all users are there
+            gevent.sleep(0.05)
+        current.make(planned)
+    except (TraceError, requests.RequestException, ValueError) as error:
+        log.error(error)
+        environment.process_exit_code = 1
+    if environment.web_ui is None:
+        runner.quit()
+    elif current is testrun.now:  # not if another test has begun meanwhile
+        runner.stop()
+
+
+def _limit_kw(host: str) -> float:
+    answer = requests.get(f"{host}/grid", timeout=10)
+    answer.raise_for_status()
+    limit_kw = sum(row["limit_kw"] for row in answer.json()["substations"] if row["state"] == "up")
+    if not limit_kw:
+        raise ValueError(f"No substation is up at {host}")
+    return float(limit_kw)
+
+
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
+def end(**_: Any) -> None:
+    testrun.now.end()

@@ -1,13 +1,20 @@
 """What a rush did to the grid, in figures; and whether the grid kept its promise."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loadtest.answers import FINE, Answer
+
+PERCENTILES = (0.50, 0.95, 0.99)
+SATURATED = 0.9
+
 
 @dataclass(frozen=True)
 class SubstationFigures:
-    """By the substation's own account. kW and s."""
+    """By the substation's own account, or as GET /grid showed it. kW and s."""
 
     substation: str
     limit_kw: float
@@ -20,7 +27,9 @@ class SubstationFigures:
 class Verdict:
     """`jain` is the mean, over the rush, of Jain's index of the substations' loads: 1 if all are equally loaded.
 
-    `errors` counts each answer that was neither a started session nor a refusal by a full grid.
+    `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any.
+    `requests` are cars that asked, in a call of their own or in a fleet's. `errors` counts each answer, to whatever
+    call, that was not right. Latency is each car's, from the instant its call was due.
     """
 
     substations: list[SubstationFigures]
@@ -31,6 +40,7 @@ class Verdict:
     latency_ms: dict[str, float]
     requests_per_s: float
     jain: float
+    jain_saturated: float | None
 
     @property
     def overloaded(self) -> list[str]:
@@ -41,23 +51,42 @@ class Verdict:
         """No substation above its limit, no request answered by an error, and the rush did happen."""
         return not self.overloaded and not self.errors and self.charging > 0
 
+    @property
+    def why_not(self) -> str:
+        """What broke the promise; empty if it was kept."""
+        overloaded = f"overloaded: {', '.join(self.overloaded)}" if self.overloaded else ""
+        failed = f"{sum(self.errors.values())} requests failed" if self.errors else ""
+        return "; ".join(filter(None, (overloaded, failed))) or ("" if self.charging else "nobody charged")
+
     def as_json(self) -> dict[str, Any]:
         return {"kept": self.kept, **asdict(self)}
 
 
-def judge(rush: dict[str, Any], substations: Sequence[SubstationFigures], loads: Sequence[Sequence[float]]) -> Verdict:
-    """Put together what Locust saw (`rush`), what the substations say, and the loads sampled meanwhile."""
-    outcomes = dict(rush["outcomes"])
+def judge(
+    answers: Sequence[Answer],
+    lasted_s: float,
+    substations: Sequence[SubstationFigures],
+    loads: Sequence[Sequence[float]],
+) -> Verdict:
+    """Put together what the drivers were answered, what the substations say, and the loads sampled meanwhile."""
+    outcomes = Counter(answer.outcome for answer in answers)
+    asked = [answer.latency_ms for answer in answers if answer.asks]
     return Verdict(
         substations=list(substations),
-        requests=rush["requests"],
-        charging=outcomes.pop("charging", 0),
-        refused=outcomes.pop("refused", 0),
-        errors=outcomes,
-        latency_ms=rush["latency_ms"],
-        requests_per_s=rush["requests_per_s"],
-        jain=mean_jain(loads),
+        requests=len(asked),
+        charging=outcomes["charging"],
+        refused=outcomes["refused"],
+        errors={outcome: count for outcome, count in outcomes.items() if outcome not in FINE},
+        latency_ms={f"p{share * 100:g}": round(percentile(asked, share), 1) for share in PERCENTILES if asked},
+        requests_per_s=round(len(asked) / lasted_s, 1),
+        jain=mean_jain(loads) or 1.0,
+        jain_saturated=mean_jain([sample for sample in loads if sample and sum(sample) / len(sample) >= SATURATED]),
     )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of these values that this share of them does not exceed; 0 if there are none."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else 0.0
 
 
 def jain(values: Sequence[float]) -> float:
@@ -69,7 +98,7 @@ def jain(values: Sequence[float]) -> float:
     return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
 
 
-def mean_jain(samples: Sequence[Sequence[float]]) -> float:
-    """The mean index of the samples in which anything was loaded."""
+def mean_jain(samples: Sequence[Sequence[float]]) -> float | None:
+    """The mean index of the samples in which anything was loaded, if there are any."""
     busy = [jain(sample) for sample in samples if any(sample)]
-    return round(sum(busy) / len(busy), 4) if busy else 1.0
+    return round(sum(busy) / len(busy), 4) if busy else None

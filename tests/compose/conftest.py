@@ -20,7 +20,7 @@ def docker() -> None:
 @pytest.fixture(scope="session")
 def stack(docker: None) -> Iterator[Stack]:
     """The system with 3 balancers and 3 substations. A test that changes that asks for `disturbed` instead."""
-    with Stack("grid-test", CAPACITY_KW=str(11 * ROOM), TIME_SCALE="60") as running:
+    with Stack("grid-test", COMPOSE_PROFILES="load", CAPACITY_KW=str(11 * ROOM), TIME_SCALE="60") as running:
         yield running
 
 

@@ -71,7 +71,7 @@ class Stack:
 
     def __init__(self, project: str, **settings: str) -> None:
         own = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_ENV_FILES": os.devnull, "API_PORT": "0"}
-        self._environment = os.environ | own | {"PROMETHEUS_PORT": "0"} | settings
+        self._environment = os.environ | own | {"PROMETHEUS_PORT": "0", "LOCUST_PORT": "0"} | settings
 
     def __enter__(self) -> Self:
         """Built and started, with nothing left of an earlier one."""

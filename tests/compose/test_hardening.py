@@ -6,8 +6,8 @@ import pytest
 
 from .stack import Stack, run
 
-SERVICES = ("nginx", "api", "balancer", "substation", "redis", "prometheus")
-PUBLISHED = {"nginx", "prometheus"}
+SERVICES = ("nginx", "api", "balancer", "substation", "redis", "prometheus", "locust")
+PUBLISHED = {"nginx", "prometheus", "locust"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -25,7 +25,7 @@ def test_a_container_may_do_only_what_it_must(stack: Stack, service: str) -> Non
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_only_nginx_and_prometheus_are_published_and_only_on_loopback(stack: Stack, service: str) -> None:
+def test_only_what_people_open_is_published_and_only_on_loopback(stack: Stack, service: str) -> None:
     for container in stack.containers(service):
         published = [
             binding for bindings in container["NetworkSettings"]["Ports"].values() for binding in bindings or []

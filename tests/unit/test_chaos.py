@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.compose.chaos.answers import Answer, longest_gap
+from loadtest.answers import Answer
+from tests.compose.chaos.gaps import longest_gap
 from tests.compose.chaos.schedule import FOR_S, NEVER_ALL, REPLICAS, Fault, Kind, schedule, service_of
 from tests.compose.chaos.verdict import Verdict
 

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from loadtest import answers
 from loadtest.drivers import locust_command
+from loadtest.options import Options
 
 from ..stack import ROOT, Stack, eventually, run
-from . import accounts, answers
+from . import accounts
 from .injector import Injector
 from .schedule import REPLICAS, schedule
 from .settle import settle
@@ -21,7 +23,9 @@ from .verdict import Verdict, judge
 BUILD = ROOT / "build"
 LOG = BUILD / "chaos.log"
 DRIVERS = 36
-# A session lasts 1 to 10 s, and all drivers together ask for nine tenths of what three substations carry.
+# A session lasts 1 to 10 s, and all drivers together ask for nine tenths of what three substations carry. Nobody
+# cancels: a session that was accepted must end as it should.
+RUSH = Options(shape="steady", peak=DRIVERS, time_scale=600, fleets=0, look_ups=0, cancels=0)
 SETTINGS = {"TIME_SCALE": "600", "CAPACITY_KW": "900", "RETENTION_MS": "3600000"}
 PROGRESS_S = 5.0
 ADDRESSES = "import socket, sys; print(*socket.gethostbyname_ex(sys.argv[1])[2])"
@@ -65,7 +69,7 @@ def chaos(seed: int, duration_s: float, say: Callable[[str], None]) -> Verdict:
 def _drivers(url: str, written: Path) -> Iterator[Path]:
     """Locust's drivers; what they are answered is in the file. At the end each of them waits for its last answer."""
     written.unlink(missing_ok=True)
-    command = [*locust_command(url, DRIVERS), "--stop-timeout", "15", "--answers", str(written)]
+    command = [*locust_command(url, RUSH, at_once=DRIVERS), "--stop-timeout", "15", "--answers", str(written)]
     with (BUILD / "chaos-locust.log").open("w") as log:
         locust = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:

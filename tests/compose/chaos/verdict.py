@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loadtest.answers import Answer
+
 from .accounts import Account
-from .answers import Answer, longest_gap
+from .gaps import longest_gap
 from .injector import Inflicted
 from .schedule import service_of
 

@@ -1,0 +1,89 @@
+"""Hands out each call at the instant it is due, whoever is still waiting for an answer."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.queue import Queue
+
+from loadtest.answers import Timing
+from loadtest.cars import Car
+from loadtest.shapes import Due
+
+LAST_ANSWERS_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    cars: tuple[Car, ...]
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    session: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    session: str
+    due: float
+
+
+Errand = Ask | LookUp | Cancel
+
+
+@dataclass
+class Desk:
+    """`due` is on the clock of time.perf_counter. Fleets queue apart: theirs are other users."""
+
+    began: float = 0.0
+    open: int = 0
+    queues: dict[bool, Queue] = field(default_factory=lambda: {True: Queue(), False: Queue()})
+
+    def run(self, arrivals: Iterable[Due], lasts_s: float = 0.0) -> None:
+        """Until all are handed out and answered; not less than `lasts_s`, if nobody comes at the end."""
+        self.began = time.perf_counter()
+        for arrival in arrivals:
+            due = self.began + arrival.at_s
+            _sleep_until(due)
+            self._hand_out(Ask(arrival.cars, due))
+        _sleep_until(self.began + lasts_s)
+        deadline = time.perf_counter() + LAST_ANSWERS_S
+        while self.open and time.perf_counter() < deadline:
+            gevent.sleep(0.05)
+
+    def later(self, errand: LookUp | Cancel) -> None:
+        """Hand this out when it is due."""
+        self.open += 1
+        gevent.spawn_later(max(0.0, errand.due - time.perf_counter()), self._put, errand)
+
+    def next(self, fleets: bool) -> Errand:
+        """The next one, as soon as it is due."""
+        errand: Errand = self.queues[fleets].get()
+        return errand
+
+    def timing(self, errand: Errand, sent: float, answered: float) -> Timing:
+        """What a call took: from when it was due, however late it was sent."""
+        return {
+            "due_s": round(errand.due - self.began, 4),
+            "latency_ms": round((answered - errand.due) * 1000, 2),
+            "late_ms": round((sent - errand.due) * 1000, 2),
+        }
+
+    def done(self) -> None:
+        self.open -= 1
+
+    def _hand_out(self, errand: Ask) -> None:
+        self.open += 1
+        self._put(errand)
+
+    def _put(self, errand: Errand) -> None:
+        self.queues[isinstance(errand, Ask) and len(errand.cars) > 1].put(errand)
+
+
+def _sleep_until(instant: float) -> None:
+    if (left := instant - time.perf_counter()) > 0:
+        gevent.sleep(left)

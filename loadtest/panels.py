@@ -1,0 +1,114 @@
+"""The figures of a report, each drawn on axes that it is given. Colours: Okabe and Ito's, for every kind of sight."""
+
+import math
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
+
+from loadtest.series import Series
+from loadtest.verdict import SATURATED
+
+BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#CC79A7",
+    "#666666",
+)
+SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
+LATENCIES = {"p99": (RED, 7), "p95": (ORANGE, 5), "p50": (BLUE, 4)}  # where two are the same, both can be seen
+
+FEWEST_BARS = 4
+
+Panel = Callable[[Axes, Series], None]
+
+
+def loads(axes: Axes, series: Series) -> None:
+    axes.set_title("Load of every substation")
+    few = len(series.loads) <= len(SUBSTATIONS)
+    for number, (name, values) in enumerate(series.loads.items()):
+        colour = SUBSTATIONS[number] if few else GREY
+        label = f"{name} ({series.limits_kw[name]:g} kW)" if few else None
+        axes.plot(series.sampled_s, values, color=colour, label=label, alpha=0.9 if few else 0.3)
+    axes.axhline(1, color=RED, linestyle="--", linewidth=1.8, label="limit")
+    axes.set_ylim(0, 1.3)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylabel("committed ÷ limit")
+    axes.legend(loc="upper left", ncols=4)
+
+
+def outcomes(axes: Axes, series: Series) -> None:
+    axes.set_title("Cars that asked, by outcome")
+    edges = [*series.bins_s, series.bins_s[-1] + series.bin_s]
+    below = [0.0] * len(series.bins_s)
+    for outcome, (colour, label) in OUTCOMES.items():
+        above = [low + rate for low, rate in zip(below, series.rates[outcome], strict=True)]
+        axes.stairs(above, edges, baseline=below, fill=True, color=colour, label=label)
+        below = above
+    axes.set_ylim(0, max(below) * 1.25 or 1)
+    axes.set_ylabel("cars a second")
+    axes.legend(loc="upper left", ncols=3)
+
+
+def latency(axes: Axes, series: Series) -> None:
+    axes.set_title("Latency, from the instant a call was due")
+    middles = [begins + series.bin_s / 2 for begins in series.bins_s]
+    for name, (colour, size) in LATENCIES.items():
+        values = [math.nan if ms is None else ms for ms in series.latency_ms[name]]
+        axes.plot(middles, values, color=colour, marker="o", markersize=size, label=name)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 1.2, high * 2.5)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
+    axes.set_ylabel("ms (log)")
+    axes.legend(loc="upper left", ncols=3)
+
+
+def fairness(axes: Axes, series: Series) -> None:
+    axes.set_title("Jain's index of the loads (1 = all equal)")
+    used = [sum(values) / len(values) for values in zip(*series.loads.values(), strict=True)]
+    busy = [index if share else math.nan for index, share in zip(series.jain, used, strict=True)]
+    axes.plot(series.sampled_s, busy, color=GREEN)
+    full = [share >= SATURATED for share in used]
+    label = f"at least {SATURATED:.0%} of the grid in use"
+    axes.fill_between(series.sampled_s, 0, 1, where=full, color=ORANGE, alpha=0.3, step="mid", linewidth=0, label=label)
+    axes.set_ylim(0, 1.3)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_ylabel("index")
+    axes.legend(loc="upper left")
+
+
+def accepted(axes: Axes, series: Series) -> None:
+    axes.set_title("Who could charge, by power")
+    names = [each.powers for each in series.acceptance]
+    shares = [each.charging / each.asked for each in series.acceptance]
+    bars = axes.barh(names, shares, color=BLUE)
+    said = [f"{each.charging / each.asked:.0%} of {each.asked}" for each in series.acceptance]
+    axes.bar_label(bars, said, padding=4)
+    axes.set_xlim(0, 1.35)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xlabel("of the cars that asked")
+    axes.set_ylim(max(len(names), FEWEST_BARS) - 0.5, -0.5)  # from the top; one bar is not a wall
+    axes.grid(visible=False, axis="y")
+
+
+OVER_TIME: tuple[Panel, ...] = (loads, outcomes, latency, fairness)
+
+
+def time_axis(axes: Axes, lasts_s: float, is_a_day: bool) -> None:
+    """Seconds of the run; or, if a day was compressed into it, that day's hours."""
+    axes.set_xlim(0, lasts_s)
+    if is_a_day:
+        axes.xaxis.set_major_locator(MultipleLocator(lasts_s / 8))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / lasts_s * 24:.0f} h"))
+        axes.set_xlabel(f"hour of the day (24 h in {lasts_s:g} s)")
+    else:
+        axes.set_xlabel("s since the start")

@@ -1,0 +1,110 @@
+"""A rush, run and recorded: every answer, the load of every substation meanwhile, and what it cost to ask."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+
+from loadtest import answers
+from loadtest.answers import Answer
+from loadtest.drivers import locust_command
+from loadtest.options import Options
+from loadtest.verdict import SubstationFigures, Verdict, judge
+from loadtest.watch import SAMPLE_S, Sample, watch
+
+OWN_ACCOUNT = "by their own account"
+TO_START_AND_STOP_S = 45.0
+
+
+class RushError(Exception):
+    """The rush did not happen; the message says why."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`accounts` says whose figures `substations` are."""
+
+    options: Options
+    url: str
+    intensity: str
+    began_at: float
+    lasted_s: float
+    answers: list[Answer]
+    samples: list[Sample]
+    substations: list[SubstationFigures]
+    accounts: str
+    generator: dict[str, Any]
+
+    @property
+    def verdict(self) -> Verdict:
+        loads = [[load.share for load in sample.loads] for sample in self.samples]
+        return judge(self.answers, self.lasted_s, self.substations, loads)
+
+
+def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:
+    """Let Locust loose on the grid and watch it until it is done. `status_urls` are the substations', if known."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result, written = folder / "run.json", folder / "answers.jsonl"
+    for old in (result, written):
+        old.unlink(missing_ok=True)
+    files = ["--result", str(result), "--answers", str(written)]
+    samples: list[Sample] = []
+    with (folder / "locust.log").open("w") as log:
+        locust = subprocess.Popen(
+            [*locust_command(url, options), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+        try:
+            samples += watch(url, locust, options.lasts_s, options.lasts_s + TO_START_AND_STOP_S, console)
+        finally:
+            locust.terminate()
+            locust.wait()
+    if locust.returncode or not result.exists():
+        raise RushError(f"Locust did not finish; the end of {log.name}:\n{Path(log.name).read_text()[-1000:]}")
+    run = json.loads(result.read_text())
+    answered = answers.read(written)
+    ends_at = run["began_at"] + options.lasts_s
+    samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
+    own = [_own_figures(requests.get(f"{url}/status", timeout=5).json()) for url in status_urls]
+    return Recording(
+        options=options,
+        url=url,
+        intensity=run["intensity"],
+        began_at=run["began_at"],
+        lasted_s=options.lasts_s,
+        answers=answered,
+        samples=samples,
+        substations=own or seen_figures(samples, answered),
+        accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
+        generator=run["generator"],
+    )
+
+
+def _own_figures(status: dict[str, Any]) -> SubstationFigures:
+    return SubstationFigures(
+        substation=status["substation"],
+        limit_kw=status["limit_watts"] / 1000,
+        peak_kw=status["peak_watts"] / 1000,
+        overload_s=status["overload_seconds"],
+        sessions=status["started"],
+    )
+
+
+def seen_figures(samples: Sequence[Sample], answered: Sequence[Answer]) -> list[SubstationFigures]:
+    """What can be said from outside: the committed power that GET /grid showed, and the sessions that began."""
+    peak: dict[str, float] = {}
+    limit: dict[str, float] = {}
+    over: Counter[str] = Counter()
+    for sample in samples:
+        for load in sample.loads:
+            name = load.substation
+            limit[name] = load.limit_kw
+            peak[name] = max(peak.get(name, 0.0), load.committed_kw)
+            over[name] += load.committed_kw > load.limit_kw
+    sessions = Counter(answer.substation for answer in answered if answer.outcome == "charging")
+    return [SubstationFigures(name, limit[name], peak[name], over[name] * SAMPLE_S, sessions[name]) for name in limit]

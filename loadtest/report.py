@@ -1,0 +1,115 @@
+"""The report of a rush: a slide (PNG), one page with everything (HTML), and the same for a program (JSON)."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import jinja2
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from loadtest import panels
+from loadtest.panels import OVER_TIME, Panel
+from loadtest.recording import Recording
+from loadtest.series import Series, series
+from loadtest.verdict import Verdict
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+STYLE = Path(__file__).with_name("report.mplstyle")
+TITLES = {
+    "rush-hour": "Rush hour at homes",
+    "workplace": "A morning at work",
+    "public": "A day at public chargers",
+    "burst": "All at once",
+    "steady": "A steady rush",
+    "trace": "A recorded day, replayed",
+}
+KEPT, BROKEN = panels.GREEN, panels.RED
+
+
+def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> None:
+    """`how` is how it was run: what it says, by what it is about."""
+    folder.mkdir(parents=True, exist_ok=True)
+    over_time, verdict = series(recording), recording.verdict
+    facts = {
+        "shape": recording.options.shape,
+        "verdict": verdict.as_json(),
+        "accounts": recording.accounts,
+        "intensity": recording.intensity,
+        "options": asdict(recording.options),
+        "generator": recording.generator,
+        "how": dict(how),
+        "series": over_time.as_json(),
+    }
+    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+    with style.context(STYLE):
+        _slide(recording, over_time, verdict, how).savefig(folder / "report.png", dpi=120)
+        figures = [_svg(panel, recording, over_time) for panel in (*OVER_TIME, panels.accepted)]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text())
+    html = page.render(
+        title=title(recording),
+        headline=headline(verdict),
+        summary=summary(recording, verdict),
+        verdict=verdict,
+        recording=recording,
+        series=over_time,
+        figures=figures,
+        how=how,
+    )
+    (folder / "report.html").write_text(html)
+
+
+def title(recording: Recording) -> str:
+    limit_kw = sum(each.limit_kw for each in recording.substations)
+    return f"{TITLES[recording.options.shape]}: {recording.verdict.requests:,} cars ask a grid of {limit_kw:,g} kW"
+
+
+def headline(verdict: Verdict) -> str:
+    overload_s = sum(each.overload_s for each in verdict.substations)
+    peak = max((each.peak_kw / each.limit_kw for each in verdict.substations), default=0.0)
+    kept = "Kept" if verdict.kept else f"NOT kept ({verdict.why_not})"
+    return f"{kept}: {overload_s:g} s of overload, highest peak {peak:.1%} of its limit"
+
+
+def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mapping[str, str]) -> Figure:
+    figure = Figure(figsize=(16, 9))
+    figure.text(0.045, 0.95, title(recording), size=22, weight="bold")
+    colour = KEPT if verdict.kept else BROKEN
+    figure.text(0.045, 0.912, headline(verdict), size=15, weight="bold", color=colour)
+    figure.text(0.045, 0.852, summary(recording, verdict), size=12, color=panels.GREY, linespacing=1.4)
+    grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
+    places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
+    for place, panel in zip(places, OVER_TIME, strict=True):
+        _draw(figure, place, panel, recording, over_time)
+    panels.accepted(figure.add_subplot(grid[0, 2]), over_time)
+    footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
+    figure.text(0.045, 0.016, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
+    return figure
+
+
+def summary(recording: Recording, verdict: Verdict) -> str:
+    latency = ", ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
+    jain = "" if verdict.jain_saturated is None else f"; Jain's index {verdict.jain_saturated} while the grid was full"
+    errors = sum(verdict.errors.values())
+    outcomes = f"{verdict.charging:,} charging, {verdict.refused:,} refused by a full grid, {errors:,} errors"
+    return f"{recording.intensity}\n{outcomes}; latency {latency}{jain}"
+
+
+def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:
+    axes = figure.add_subplot(place)  # type: ignore[call-overload]
+    panel(axes, over_time)
+    if panel in OVER_TIME:
+        panels.time_axis(axes, recording.lasted_s, recording.options.is_a_day)
+
+
+def _svg(panel: Panel, recording: Recording, over_time: Series) -> dict[str, str]:
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    _draw(figure, 111, panel, recording, over_time)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    source = "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"source": source, "title": figure.axes[0].get_title("left")}

@@ -1,0 +1,149 @@
+"""`make rush`: rush a grid in one of several shapes, and report what that did to it.
+
+Against --host; or, without one, against a grid on this machine that is started for it. Unless a TIME_SCALE is given,
+that grid's is the one with which a day of arrivals is a day of charging too: 86400 / duration; for burst and steady,
+1800.
+"""
+
+import os
+import platform
+import shlex
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import matplotlib
+from rich.console import Console
+
+from grid.local import BALANCERS, CAPACITIES_KW, LocalGrid, LocalGridError, end_on_signals
+from loadtest.generator import describe
+from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
+from loadtest.recording import Recording, RushError, record
+from loadtest.report import headline, write_report
+from loadtest.shapes import DAY_S
+from loadtest.show import show
+from loadtest.verdict import percentile
+
+BUILD = Path("build") / "rush"
+DURATION_S = 60.0
+# As in the demo: one simulated hour in two seconds.
+TIME_SCALE = 1800.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A grid, and what is known of it."""
+
+    url: str
+    what: str
+    status_urls: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`host` may be empty; `substations_kw` are for a grid of our own."""
+
+    host: str
+    substations_kw: Sequence[float]
+    options: Options
+
+
+def main() -> None:
+    """Exits with 1 if the promise was not kept."""
+    end_on_signals()
+    asked = parse(sys.argv[1:])
+    folder = BUILD / asked.options.shape
+    console = Console()
+    try:
+        with target_of(asked, console) as target:
+            recording = rush(target, asked.options, folder, console)
+    except (LocalGridError, RushError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped.")
+    console.print(f"\n{folder}/report.html, report.png, report.json")
+    sys.exit(0 if recording.verdict.kept else 1)
+
+
+def parse(arguments: Sequence[str]) -> Asked:
+    """What was typed, made complete; or a message that says what is wrong with it."""
+    parser = ArgumentParser("python -m loadtest.rush", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="", help="the api of a running grid")
+    text = "without --host: the limits in kW of the substations to start (default: %(default)s)"
+    parser.add_argument("--substations", default=",".join(map(str, CAPACITIES_KW)), help=text)
+    add_options(parser, Options(duration=DURATION_S, time_scale=0.0))
+    parsed = parser.parse_args(arguments)
+    options = Options.of(parsed)
+    if not options.time_scale:
+        options = replace(options, time_scale=DEFAULT_TIME_SCALE if parsed.host else fitting_time_scale(options))
+    if wrong := options.wrong():
+        parser.error(wrong)
+    if not 0 < options.lasts_s < float("inf"):
+        parser.error(f"--shape {options.shape} needs a --duration")
+    if options.shape == "trace" and not Path(options.trace).is_file():
+        parser.error(f"--shape trace needs a --trace file, not {options.trace!r}")
+    try:
+        substations_kw = [float(limit) for limit in parsed.substations.split(",")]
+    except ValueError:
+        parser.error(f"--substations must be like 100,150,250; not {parsed.substations!r}")
+    return Asked(parsed.host.rstrip("/"), substations_kw, options)
+
+
+def fitting_time_scale(options: Options) -> float:
+    return DAY_S / options.duration if options.is_a_day and options.duration else TIME_SCALE
+
+
+@contextmanager
+def target_of(asked: Asked, console: Console) -> Iterator[Target]:
+    """The grid at the host; or one that runs as long as this does."""
+    scale = f"TIME_SCALE {asked.options.time_scale:g}"
+    if asked.host:
+        yield Target(asked.host, f"running already, and taken to have {scale}")
+        return
+    console.print(f"Starting {len(asked.substations_kw)} substations, {BALANCERS} balancers and the api ...")
+    settings = {"TIME_SCALE": str(asked.options.time_scale), "LOG_LEVEL": "WARNING"}
+    with LocalGrid(asked.substations_kw, settings=settings) as grid:
+        limits = ", ".join(f"{limit:g}" for limit in asked.substations_kw)
+        what = f"substations of {limits} kW and {BALANCERS} balancers on {grid.redis_kind}, started for this, {scale}"
+        yield Target(grid.url, what, [each.url for each in grid.substations])
+
+
+def rush(target: Target, options: Options, folder: Path, console: Console) -> Recording:
+    """Run it, show the verdict, write the report."""
+    console.print(f"{options.shape}, {options.lasts_s:g} s, on {target.url}: {target.what}.\n")
+    recording = record(target.url, options, folder, console, target.status_urls)
+    write_report(recording, how_it_was_run(target, recording), folder)
+    show(recording.verdict, recording.accounts, console)
+    console.print(f"Rush: {recording.intensity}. {headline(recording.verdict)}.")
+    console.print(f"Generator: {describe(recording.generator)}")
+    return recording
+
+
+def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
+    """For the report: enough to run it again, and to know what the figures are worth."""
+    generator = recording.generator
+    users = "the grid and the generator together" if target.status_urls else "the generator; the grid may have others"
+    versions = {
+        "Python": platform.python_version(),
+        "Locust": generator["locust"],
+        "matplotlib": matplotlib.__version__,
+    }
+    late = percentile([answer.late_ms for answer in recording.answers], 0.99)
+    return {
+        "command": shlex.join(["python", "-m", "loadtest.rush", *sys.argv[1:]]),
+        "grid": f"{target.url}: {target.what}",
+        "arrivals": f"{recording.intensity}; an open Poisson process, seed {recording.options.seed}",
+        "latency": "of each car, from the instant its call was due until its answer was read",
+        "generator": f"{describe(generator)}; 99 % of the calls were sent within {late:.0f} ms of when they were due",
+        "machine": f"{os.cpu_count()} cores for {users}, {platform.platform()}",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "when": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A recorded rush over time: what its figures show."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loadtest.answers import Answer
+from loadtest.recording import Recording
+from loadtest.verdict import PERCENTILES, jain, percentile
+
+OUTCOMES = ("charging", "refused", "errors")
+BINS = 48
+SHORTEST_BIN_S = 0.5
+# The upper ends of the classes, in kW: home, wallbox, three-phase, public AC, fast, motorway.
+CLASSES_KW = (4, 8, 12, 25, 60, 1_000)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """How many cars of these powers asked, and how many could charge."""
+
+    powers: str
+    asked: int
+    charging: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """Over seconds since the start. `limits_kw` and `loads` (committed ÷ limit) are by substation, `rates` (cars a
+    second) by outcome, `latency_ms` by percentile; a bin in which nobody asked has no latency.
+    """
+
+    sampled_s: list[float]
+    limits_kw: dict[str, float]
+    loads: dict[str, list[float]]
+    jain: list[float]
+    bin_s: float
+    bins_s: list[float]
+    rates: dict[str, list[float]]
+    latency_ms: dict[str, list[float | None]]
+    acceptance: list[Acceptance]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def series(recording: Recording) -> Series:
+    samples = [sample for sample in recording.samples if sample.loads]
+    limits = {load.substation: load.limit_kw for sample in samples for load in sample.loads}
+    shares = [{load.substation: load.share for load in sample.loads} for sample in samples]
+    asked = [answer for answer in recording.answers if answer.asks]
+    bin_s = max(SHORTEST_BIN_S, recording.lasted_s / BINS)
+    bins = _bins(asked, bin_s, recording.lasted_s)
+    return Series(
+        sampled_s=[round(sample.at - recording.began_at, 3) for sample in samples],
+        limits_kw=limits,
+        loads={name: [round(share.get(name, 0.0), 4) for share in shares] for name in limits},
+        jain=[round(jain(list(share.values())), 4) for share in shares],
+        bin_s=bin_s,
+        bins_s=[round(number * bin_s, 3) for number in range(len(bins))],
+        rates=_rates(bins, bin_s),
+        latency_ms={f"p{share * 100:g}": [_latency(each, share) for each in bins] for share in PERCENTILES},
+        acceptance=acceptance(asked),
+    )
+
+
+def _bins(asked: Sequence[Answer], bin_s: float, lasted_s: float) -> list[list[Answer]]:
+    bins: list[list[Answer]] = [[] for _ in range(max(1, round(lasted_s / bin_s)))]
+    for answer in asked:
+        bins[min(int(answer.due_s / bin_s), len(bins) - 1)].append(answer)
+    return bins
+
+
+def _rates(bins: Sequence[Sequence[Answer]], bin_s: float) -> dict[str, list[float]]:
+    counts = [Counter(_kind(answer.outcome) for answer in each) for each in bins]
+    return {outcome: [round(count[outcome] / bin_s, 2) for count in counts] for outcome in OUTCOMES}
+
+
+def _kind(outcome: str) -> str:
+    return outcome if outcome in OUTCOMES else "errors"
+
+
+def _latency(asked: Sequence[Answer], share: float) -> float | None:
+    return percentile([answer.latency_ms for answer in asked], share) if asked else None
+
+
+def acceptance(asked: Sequence[Answer]) -> list[Acceptance]:
+    """By power class, without the classes of which nobody came."""
+    classes: defaultdict[int, list[Answer]] = defaultdict(list)
+    for answer in asked:
+        classes[next(number for number, upto in enumerate(CLASSES_KW) if answer.power_kw <= upto)].append(answer)
+    return [_acceptance(classes[number]) for number in sorted(classes)]
+
+
+def _acceptance(asked: Sequence[Answer]) -> Acceptance:
+    powers = sorted({answer.power_kw for answer in asked})
+    named = f"{powers[0]:g} kW" if len(powers) == 1 else f"{powers[0]:g} to {powers[-1]:g} kW"
+    return Acceptance(named, len(asked), sum(answer.outcome == "charging" for answer in asked))

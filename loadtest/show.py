@@ -1,0 +1,35 @@
+"""The verdict, for a person at a terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.verdict import Verdict
+
+
+def show(verdict: Verdict, accounts: str, console: Console) -> None:
+    table = Table(title=f"The substations, {accounts}", title_justify="left")
+    for heading in ("substation", "limit kW", "peak kW", "peak ÷ limit", "overload s", "sessions"):
+        table.add_column(heading, justify="left" if heading == "substation" else "right")
+    for s in verdict.substations:
+        table.add_row(
+            s.substation,
+            f"{s.limit_kw:g}",
+            f"{s.peak_kw:.1f}",
+            f"{s.peak_kw / s.limit_kw:.1%}",
+            f"{s.overload_s:.3f}",
+            str(s.sessions),
+        )
+    console.print(table)
+    console.print(f"cars        {verdict.requests}   ({verdict.requests_per_s:g} a second)")
+    console.print(f"charging    {verdict.charging}")
+    console.print(f"refused     {verdict.refused}   (503: the grid was full)")
+    errors = ", ".join(f"{count} x {what}" for what, count in verdict.errors.items())
+    console.print(f"errors      {sum(verdict.errors.values())}   {errors}")
+    latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
+    console.print(f"latency     {latency}   (from the instant a call was due)")
+    saturated = "" if verdict.jain_saturated is None else f", {verdict.jain_saturated} while the grid was full"
+    console.print(f"Jain index  {verdict.jain}{saturated}   (1 = all substations equally loaded)\n")
+    if verdict.kept:
+        console.print("[bold green]Kept:[/] no substation was ever above its limit, and no request failed.")
+    else:
+        console.print(f"[bold red]NOT kept:[/] {verdict.why_not}.")

@@ -1,0 +1,142 @@
+"""Real sessions from a CSV file (may be .gz), one row each. The columns, by either set of names:
+
+arrival_local or arrival_utc, departure_utc, energy_kwh, max_kw       as ACN-Data's (Caltech) are published
+start, end, energy_kwh, charger_kw                                    as Dundee City Council's are published
+
+Times are ISO 8601. arrival_local says which day and hour it was there; without it arrival_utc does. energy_kwh is what
+was delivered, max_kw or charger_kw what the car could draw. Other columns are ignored.
+"""
+
+import csv
+import gzip
+import io
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from loadtest.cars import Car, held_kws
+from loadtest.shapes import DAY_S, Due
+
+NAMED = 3
+# What POST /request-charge takes.
+POWER_KW = (1.0, 1_000.0)
+ENERGY_KWH = (0.001, 1_000.0)
+ROUNDED_TO_S = 300.0
+
+
+class TraceError(Exception):
+    """The file cannot be replayed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`arrived` is local time, without a zone."""
+
+    arrived: datetime
+    car: Car
+
+
+@dataclass
+class Trace:
+    """`bad` names each row that cannot be replayed: its line and what is wrong with it."""
+
+    visits: list[Visit] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+
+    def busiest_day(self) -> date:
+        days = Counter(visit.arrived.date() for visit in self.visits)
+        return max(days, key=lambda day: days[day])
+
+
+def read(path: Path) -> Trace:
+    """Every row. Raises TraceError if there is no such file, a column is missing or no row is good."""
+    try:
+        text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+    except (OSError, ValueError, EOFError) as error:
+        raise TraceError(f"{path}: {error}") from None
+    rows = csv.DictReader(io.StringIO(text))
+    names = _names(rows.fieldnames or (), path)
+    trace = Trace()
+    for row in rows:
+        try:
+            trace.visits.append(_visit(row, *names))
+        except ValueError as error:
+            trace.bad.append(f"line {rows.line_num}: {error}")
+    if not trace.visits:
+        raise TraceError(f"{path}: no row can be replayed: {'; '.join(trace.bad[:NAMED]) or 'there are none'}")
+    return trace
+
+
+def _names(columns: Sequence[str], path: Path) -> tuple[str, str, str, str]:
+    if "start" in columns:
+        names = ("start", "start", "end", "charger_kw")
+    else:
+        local = "arrival_local" if "arrival_local" in columns else "arrival_utc"
+        names = (local, "arrival_utc", "departure_utc", "max_kw")
+    if missing := [name for name in (*names, "energy_kwh") if name not in columns]:
+        raise TraceError(f"{path}: no column {', '.join(dict.fromkeys(missing))}; there are {', '.join(columns)}")
+    return names
+
+
+def _visit(row: Mapping[str, str | None], local: str, arrival: str, departure: str, power: str) -> Visit:
+    stay_s = (_time(row, departure) - _time(row, arrival)).total_seconds()
+    if stay_s <= 0:
+        raise ValueError(f"{departure} is not after {arrival}")
+    car = Car(_number(row, power, POWER_KW), _number(row, "energy_kwh", ENERGY_KWH), stay_s)
+    return Visit(_time(row, local).replace(tzinfo=None), car)
+
+
+def _time(row: Mapping[str, str | None], name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(row[name] or "")
+    except ValueError:
+        raise ValueError(f"{name} is {row[name]!r}, not a time") from None
+
+
+def _number(row: Mapping[str, str | None], name: str, between: tuple[float, float]) -> float:
+    try:
+        value = float(row[name] or "")
+    except ValueError:
+        raise ValueError(f"{name} is {row[name]!r}, not a number") from None
+    if not between[0] <= value <= between[1]:
+        raise ValueError(f"{name} is {value:g}, not {between[0]:g} to {between[1]:g}")
+    return value
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One day of a trace, compressed so that its 24 hours take `duration_s` real seconds."""
+
+    visits: Sequence[Visit]
+    duration_s: float
+    time_scale: float
+
+    def copies(self, load: float, limit_kw: float) -> float:
+        """How often each visit must be made for the busiest hour to ask for `load` times the power of the grid."""
+        hours: defaultdict[int, float] = defaultdict(float)
+        for visit in self.visits:
+            hours[visit.arrived.hour] += held_kws(visit.car, self.time_scale, self.duration_s)
+        return load * limit_kw * (self.duration_s / 24) / max(hours.values())
+
+    def arrivals(self, copies: float, rng: random.Random) -> Iterator[Due]:
+        """The first copy of a visit comes when it came; others within five minutes, the resolution of such files."""
+        due = []
+        for visit in self.visits:
+            midnight = visit.arrived.replace(hour=0, minute=0, second=0, microsecond=0)
+            arrived_s = (visit.arrived - midnight).total_seconds()
+            for number in range(int(copies) + (rng.random() < copies % 1)):
+                later_s = rng.uniform(0, ROUNDED_TO_S) if number else 0.0
+                due.append(Due((arrived_s + later_s) * self.duration_s / DAY_S, (visit.car,)))
+        yield from sorted(due, key=lambda each: each.at_s)
+
+
+def one_day(trace: Trace, day: str) -> list[Visit]:
+    """The visits of that day (YYYY-MM-DD), or of the one with the most."""
+    wanted = date.fromisoformat(day) if day else trace.busiest_day()
+    visits = [visit for visit in trace.visits if visit.arrived.date() == wanted]
+    if not visits:
+        raise TraceError(f"nobody came on {wanted}")
+    return visits

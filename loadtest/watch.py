@@ -1,0 +1,84 @@
+"""Looks at the grid while drivers rush it: GET /grid, four times a second."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+SAMPLE_S = 0.25
+PLAIN_LINE_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a substation had committed at one moment."""
+
+    substation: str
+    committed_kw: float
+    limit_kw: float
+    sessions: int
+
+    @property
+    def share(self) -> float:
+        return self.committed_kw / self.limit_kw
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`at` is the clock's time in seconds."""
+
+    at: float
+    loads: tuple[Load, ...]
+
+
+def look(session: requests.Session, url: str) -> Sample | None:
+    """Every substation that is up; None if the grid does not say."""
+    try:
+        answer = session.get(f"{url}/grid", timeout=5)
+        rows = answer.json()["substations"] if answer.status_code == 200 else None
+    except requests.RequestException:
+        return None
+    return None if rows is None else Sample(time.time(), tuple(_load(row) for row in rows if row["state"] == "up"))
+
+
+def _load(row: dict[str, Any]) -> Load:
+    return Load(row["substation"], row["committed_kw"], row["limit_kw"], row["sessions"])
+
+
+def watch(
+    url: str, locust: "subprocess.Popen[bytes]", lasts_s: float, within_s: float, console: Console
+) -> Iterator[Sample]:
+    """Until Locust has ended, and shown to a person meanwhile: on a terminal as a table, else line by line."""
+    started = said = time.monotonic()
+    with requests.Session() as session, Live(console=console, auto_refresh=False, transient=True) as live:
+        while locust.poll() is None and (elapsed := time.monotonic() - started) < within_s:
+            if sample := look(session, url):
+                yield sample
+                if console.is_terminal:
+                    live.update(_table(sample, elapsed, lasts_s), refresh=True)
+                elif time.monotonic() - said >= PLAIN_LINE_EVERY_S:
+                    said = time.monotonic()
+                    console.print(_line(sample, elapsed), soft_wrap=True)
+            time.sleep(SAMPLE_S)
+
+
+def _table(sample: Sample, elapsed: float, lasts_s: float) -> Table:
+    table = Table(title=f"{min(elapsed, lasts_s):.0f} of {lasts_s:.0f} s", title_justify="left")
+    for heading in ("substation", "load", "committed kW", "limit kW", "cars"):
+        table.add_column(heading, justify="left" if heading in ("substation", "load") else "right")
+    for row in sample.loads:
+        bar = "█" * round(row.share * 30)
+        load = f"{bar:<30} {row.share:4.0%}"
+        table.add_row(row.substation, load, f"{row.committed_kw:.1f}", f"{row.limit_kw:g}", str(row.sessions))
+    return table
+
+
+def _line(sample: Sample, elapsed: float) -> str:
+    rows = [f"{row.substation} {row.committed_kw:.0f}/{row.limit_kw:g} kW" for row in sample.loads]
+    return f"{elapsed:3.0f} s  " + "   ".join(rows)

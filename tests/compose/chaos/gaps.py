@@ -1,0 +1,12 @@
+"""How long the drivers went without a good answer."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from loadtest.answers import GOOD, Answer
+
+
+def longest_gap(answers: Iterable[Answer], until: float) -> tuple[float, float]:
+    """The longest time without a good answer (a session, or a grid that is full), and when it began."""
+    good = sorted(answer.at for answer in answers if answer.outcome in GOOD)
+    return max(((later - earlier, earlier) for earlier, later in pairwise([*good, until])), default=(0.0, until))
