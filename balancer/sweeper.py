@@ -14,6 +14,7 @@ class Sweeper:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._swept = balancer_metrics().swept
+        self._sweeps = balancer_metrics().sweeps.labels(ledger.zone)
 
     def sweep(self) -> None:
         """Deal with everything that is due. Raises LedgerUnavailable."""
@@ -25,3 +26,4 @@ class Sweeper:
                 self._dispatcher.resume(swept.resumed)
             if max(swept.counts.values()) < BATCH:
                 break
+        self._sweeps.inc()

@@ -2,10 +2,15 @@
 
 import logging
 
-from grid.metrics import substation_metrics
-from substation.station import End, Snapshot
+from grid.metrics import start_at_zero, substation_metrics
+from substation.station import End, Snapshot, Verdict
 
 log = logging.getLogger(__name__)
+
+ENDS = ("finished", "cancelled", "stopped")
+REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH)
+ANSWERS = ("ok", "registered", "late", "superseded", "unanswered")
+"""Of the ledger, to a heartbeat."""
 
 
 class Meters:
@@ -18,6 +23,10 @@ class Meters:
         self._overload_s = 0.0
         self._metrics.capacity.labels(*self._names).set(capacity)
         self._metrics.limit.labels(*self._names).set(limit)
+        self._metrics.energy.labels(*self._names)
+        start_at_zero(self._metrics.ended, *([name] for name in self._names), ENDS)
+        start_at_zero(self._metrics.refused, *([name] for name in self._names), REFUSALS)
+        start_at_zero(self._metrics.heartbeats, *([name] for name in self._names), ANSWERS)
 
     def show(self, snapshot: Snapshot) -> None:
         self._metrics.drawn.labels(*self._names).set(snapshot.drawn)

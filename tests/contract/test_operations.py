@@ -320,6 +320,7 @@ EXPECTED = {
         "grid_reserve",
         "grid_forward",
         "grid_swept",
+        "grid_sweeps",
         "grid_resumptions",
         "grid_ledger",
     },
