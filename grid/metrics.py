@@ -150,11 +150,11 @@ class _AllWorkers(Collector):
 
 
 def render(collectors: Iterable[Collector] = ()) -> bytes:
-    """All metrics of this service, of all its workers, and what `collectors` read now."""
+    """What `collectors` read now, and then all metrics of this service, of all its workers."""
     registry = CollectorRegistry()
-    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
     for collector in collectors:
         registry.register(collector)
+    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
     return generate_latest(registry)
 
 

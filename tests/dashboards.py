@@ -23,9 +23,16 @@ class Query:
         return f"{self.dashboard}: {self.panel} {self.ref}"
 
     def substituted(self, interval: str = "1m", span: str = "15m") -> str:
-        """As Grafana would send it with All selected everywhere."""
+        """As Grafana sends it when nobody has chosen anything."""
         expr = self.expr.replace("$__rate_interval", interval).replace("$__range", span)
-        return re.sub(r"\$\w+", ".+", expr)
+        return with_variables(self.dashboard, expr)
+
+
+def with_variables(dashboard: str, expr: str) -> str:
+    for variable in DASHBOARDS[dashboard]["templating"]["list"]:
+        chosen = variable["current"]["value"]
+        expr = expr.replace(f"${variable['name']}", ".+" if chosen == "$__all" else "|".join(chosen))
+    return expr
 
 
 def queries() -> Iterator[Query]:
@@ -41,4 +48,4 @@ def variable_queries() -> Iterator[tuple[str, str, str, str]]:
     for name, dashboard in DASHBOARDS.items():
         for variable in dashboard["templating"]["list"]:
             if match := re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]):
-                yield name, variable["name"], re.sub(r"\$\w+", ".+", match[1]), match[2]
+                yield name, variable["name"], with_variables(name, match[1]), match[2]

@@ -73,6 +73,13 @@ def test_every_metric_of_a_rule_exists(rules: Path) -> None:
     assert {name for expr in exprs for name in named(expr)} - own_metrics() - recorded() - FOREIGN == set()
 
 
+def test_the_page_for_operators_lists_every_metric_and_no_other() -> None:
+    listed = set(re.findall(r"^\| `(grid_\w+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.M))
+    samples = {re.sub("_(bucket|sum|count)$", "", name) for name in own_metrics()}
+
+    assert listed == samples
+
+
 def test_every_query_is_promql(tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
