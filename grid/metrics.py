@@ -96,9 +96,7 @@ class SubstationMetrics:
         self.started = Counter("grid_substation_sessions_started_total", "Sessions started", SUBSTATION)
         self.ended = Counter("grid_substation_sessions_ended_total", "Sessions ended", [*SUBSTATION, "how"])
         self.refused = Counter("grid_substation_refusals_total", "POST /charge refused", [*SUBSTATION, "reason"])
-        self.energy = Counter(
-            "grid_substation_energy_delivered_watt_hours_total", "Energy of ended sessions", SUBSTATION
-        )
+        self.energy = Counter("grid_substation_energy_delivered_joules_total", "Energy of ended sessions", SUBSTATION)
         self.charging_time = Histogram(
             "grid_substation_charging_seconds",
             "From a session's start to its end, in real time",

@@ -12,6 +12,7 @@ from substation.station import End, Snapshot, Station, Verdict
 
 log = logging.getLogger(__name__)
 
+JOULES_PER_WH = 3600
 ENDS = ("finished", "cancelled", "stopped")
 REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH)
 ANSWERS = ("ok", "registered", "late", "superseded", "unanswered")
@@ -48,7 +49,7 @@ class Meters:
 
     def ended(self, end: End) -> None:
         self._metrics.ended.labels(*self._names, end.how).inc()
-        self._metrics.energy.labels(*self._names).inc(end.delivered_wh)
+        self._metrics.energy.labels(*self._names).inc(end.delivered_wh * JOULES_PER_WH)
         self._metrics.charging_time.labels(*self._names).observe(end.lasted_s)
         log.info(
             "session %s attempt %s %s after %s Wh",

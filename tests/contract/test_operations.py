@@ -274,7 +274,7 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     assert changed["grid_substation_drawn_watts", ("metered", "default")] == -30_000
     assert ("grid_substation_sessions_started_total", ("metered", "default")) not in changed, "each is counted once"
     assert changed["grid_substation_sessions_ended_total", ("finished", "metered", "default")] == 1
-    assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered", "default")] == 10_000
+    assert changed["grid_substation_energy_delivered_joules_total", ("metered", "default")] == 10_000 * 3600
     now = samples(metered.client)
     assert now["grid_substation_limit_watts", ("metered", "default")] == 50_000
     assert now["grid_substation_capacity_watts", ("metered", "default")] == 50_000
