@@ -20,7 +20,7 @@ from grid.ledger import (
     Request,
     SessionRecord,
 )
-from grid.metrics import balancer_metrics, power_class
+from grid.metrics import POWER_CLASSES, balancer_metrics, power_class, start_at_zero
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,9 @@ class Dispatcher:
         self._attempts = attempts
         self._budget_s = budget_ms / 1000
         self._metrics = balancer_metrics()
+        start_at_zero(self._metrics.placements, Result, POWER_CLASSES)
+        start_at_zero(self._metrics.resumed, Result)
+        start_at_zero(self._metrics.retries, [started.value for started in _GIVE_BACK])
 
     def route(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
         """One decision for each request, in order: one script call and one POST per substation for all of them.

@@ -21,6 +21,7 @@ class Sweeper:
         self._dispatcher = dispatcher
         self._batch = min(BATCH, max_batch)
         self._swept = balancer_metrics().swept
+        self._sweeps = balancer_metrics().sweeps.labels(ledger.zone)
 
     def sweep(self) -> None:
         """Deal with everything that is due. Raises LedgerUnavailable."""
@@ -36,3 +37,4 @@ class Sweeper:
                 self._dispatcher.resume(swept.resumed)
             if max(swept.counts.values()) < self._batch:
                 break
+        self._sweeps.inc()

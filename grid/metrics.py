@@ -6,6 +6,7 @@ Correct across gunicorn workers: `grid/gunicorn_conf.py` sets PROMETHEUS_MULTIPR
 import os
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from flask import Flask, Response
@@ -24,16 +25,24 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-
-
 CHARGING_TIME = (1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 57_600)
 POWER_CLASSES_KW = (4, 8, 12, 25, 60, 160, 400)
 """Upper bounds: home sockets, home and street chargers, three phases, fast and motorway chargers."""
 
 
+POWER_CLASSES = (*map(str, POWER_CLASSES_KW), "more")
+"""The values of the label `up_to_kw`."""
+
+
 def power_class(watts: int) -> str:
     """The label `up_to_kw` of a request."""
     return next((str(bound) for bound in POWER_CLASSES_KW if watts <= bound * 1000), "more")
+
+
+def start_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
+    """Show every series from the start: of one that appears with its first event, Prometheus never sees the rise."""
+    for values in product(*labels):
+        counter.labels(*values)
 
 
 class ServiceMetrics:
@@ -68,6 +77,7 @@ class BalancerMetrics:
             "grid_forward_duration_seconds", "Time of one POST /charge, a batch as one", buckets=LATENCY
         )
         self.swept = Counter("grid_swept_total", "What sweeps dealt with", ["kind"])
+        self.sweeps = Counter("grid_sweeps_total", "Sweeps done", ["zone"])
 
 
 SUBSTATION = ["zone", "substation"]
@@ -86,9 +96,7 @@ class SubstationMetrics:
         self.started = Counter("grid_substation_sessions_started_total", "Sessions started", SUBSTATION)
         self.ended = Counter("grid_substation_sessions_ended_total", "Sessions ended", [*SUBSTATION, "how"])
         self.refused = Counter("grid_substation_refusals_total", "POST /charge refused", [*SUBSTATION, "reason"])
-        self.energy = Counter(
-            "grid_substation_energy_delivered_watt_hours_total", "Energy of ended sessions", SUBSTATION
-        )
+        self.energy = Counter("grid_substation_energy_delivered_joules_total", "Energy of ended sessions", SUBSTATION)
         self.charging_time = Histogram(
             "grid_substation_charging_seconds",
             "From a session's start to its end, in real time",
@@ -140,11 +148,11 @@ class _AllWorkers(Collector):
 
 
 def render(collectors: Iterable[Collector] = ()) -> bytes:
-    """All metrics of this service, of all its workers, and what `collectors` read now."""
+    """What `collectors` read now, and then all metrics of this service, of all its workers."""
     registry = CollectorRegistry()
-    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
     for collector in collectors:
         registry.register(collector)
+    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
     return generate_latest(registry)
 
 

@@ -9,7 +9,7 @@ from grid.background import Background
 from grid.ledger import Ledger, open_ledgers
 from grid.settings import Settings, load_settings
 from substation.heartbeat import Heartbeats, Identity
-from substation.meters import Meters
+from substation.meters import Meters, Reading
 from substation.naming import own_name
 from substation.routes import create_routes
 from substation.station import Station
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
         return None if heartbeats.answered else "the ledger has not answered the last heartbeat"
 
     app = Flask(__name__)
-    service.init_app(app, "substation", settings, {"ledger": registered})
+    service.init_app(app, "substation", settings, {"ledger": registered}, [Reading(station, meters)])
     app.register_blueprint(create_routes(identity, station, heartbeats, meters))
     app.extensions["background"] = [heartbeat, Background("feeder", feed, interval_ms=1)]
     return app

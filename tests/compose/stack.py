@@ -1,6 +1,7 @@
 """The whole system in containers, under a project name of its own: up, down, and looked at from both sides."""
 
 import json
+import math
 import os
 import subprocess
 import time
@@ -71,7 +72,8 @@ class Stack:
 
     def __init__(self, project: str, **settings: str) -> None:
         own = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_ENV_FILES": os.devnull, "API_PORT": "0"}
-        self._environment = os.environ | own | {"PROMETHEUS_PORT": "0", "LOCUST_PORT": "0"} | settings
+        free = {port: "0" for port in ("PROMETHEUS_PORT", "GRAFANA_PORT", "LOCUST_PORT")}
+        self._environment = os.environ | own | free | settings
 
     def __enter__(self) -> Self:
         """Built and started, with nothing left of an earlier one."""
@@ -131,6 +133,24 @@ class Stack:
         """What GET /grid says of each substation that is up."""
         rows = self.call("GET", "/grid").json()["substations"]
         return {row["substation"]: row for row in rows if row["state"] == "up"}
+
+    def services(self) -> set[str]:
+        """Those that run here: all, but for what COMPOSE_FILE leaves out."""
+        return set(self.compose("config", "--services").split())
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Every service as compose understands it, also those that do not run here."""
+        services: dict[str, dict[str, Any]] = json.loads(self.compose("--profile=*", "config", "--format=json"))[
+            "services"
+        ]
+        return services
+
+    def measured(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """What Prometheus answers to a query now: labels and value of each series. Without those that are no number."""
+        answer = requests.get(f"{self.prometheus_url}/api/v1/query", params={"query": query}, timeout=10)
+        assert answer.status_code == 200, f"{query}\n{answer.text}"
+        rows = [(row["metric"], float(row["value"][1])) for row in answer.json()["data"]["result"]]
+        return [(labels, value) for labels, value in rows if not math.isnan(value)]
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """`docker inspect` of every container of these services, or of all."""

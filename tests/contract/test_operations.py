@@ -274,10 +274,28 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     assert changed["grid_substation_drawn_watts", ("metered", "default")] == -30_000
     assert ("grid_substation_sessions_started_total", ("metered", "default")) not in changed, "each is counted once"
     assert changed["grid_substation_sessions_ended_total", ("finished", "metered", "default")] == 1
-    assert changed["grid_substation_energy_delivered_watt_hours_total", ("metered", "default")] == 10_000
+    assert changed["grid_substation_energy_delivered_joules_total", ("metered", "default")] == 10_000 * 3600
     now = samples(metered.client)
     assert now["grid_substation_limit_watts", ("metered", "default")] == 50_000
     assert now["grid_substation_capacity_watts", ("metered", "default")] == 50_000
+
+
+def test_what_is_drawn_is_measured_at_the_scrape_and_not_at_the_last_heartbeat(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+
+    changed = change(metered.client, lambda: grid.request_charge(power_kw=30, energy_kwh=10))
+
+    assert changed["grid_substation_drawn_watts", ("metered", "default")] == 30_000
+    assert changed["grid_substation_sessions_started_total", ("metered", "default")] == 1
+
+
+def test_counters_are_there_before_their_first_event(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+
+    shown = samples(metered.client) | samples(grid.balancer)
+    assert ("grid_placements_total", ("unavailable", "more")) in shown
+    assert ("grid_placement_retries_total", ("no",)) in shown
+    assert ("grid_substation_refusals_total", ("wrong-epoch", "metered", "default")) in shown
 
 
 def test_an_overload_is_metered_in_seconds(grid: Grid) -> None:
@@ -320,6 +338,7 @@ EXPECTED = {
         "grid_reserve",
         "grid_forward",
         "grid_swept",
+        "grid_sweeps",
         "grid_resumptions",
         "grid_ledger",
     },

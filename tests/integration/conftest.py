@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from grid.local import LocalGrid, Service
 
@@ -48,10 +49,15 @@ class Grid:
     def status(self, service: Service) -> dict[str, Any]:
         return self._json("GET", f"{service.url}/status")
 
-    def metric(self, service: Service, name: str) -> float:
-        """The sum of all series of a metric."""
-        lines = self.http.get(f"{service.url}/metrics", timeout=5).text.splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+    def metric(self, service: Service, name: str, **labels: str) -> float:
+        """The sum of all series of a metric that have these labels."""
+        shown = self.http.get(f"{service.url}/metrics", timeout=5).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(shown)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     def _json(self, method: str, url: str) -> dict[str, Any]:
         answer = self.http.request(method, url, timeout=15)

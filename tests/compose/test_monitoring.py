@@ -1,0 +1,102 @@
+"""Every panel and every rule asks the real Prometheus, and gets an answer: in a rush, and after faults."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.dashboards import Query, queries, variable_queries
+
+from .drivers import drivers
+from .stack import BALANCERS, Stack, eventually, run
+
+QUIET_WHEN_WELL = {
+    "grid: What is wrong now A": "until an alert fires",
+    "balancers: Errors A": "until a balancer answers 5xx",
+}
+"""What may be empty when all is well, and what makes it show; each does in this file."""
+QUERIES = {str(query): query for query in queries()}
+
+
+@pytest.fixture(scope="module")
+def busy(stack: Stack) -> Iterator[Stack]:
+    """Cars that come and go, some that stay, one that is too large, one that is cancelled."""
+    staying = [stack.ask(f"ev-{number}") for number in range(9)]
+    assert {car.status_code for car in staying} == {201}
+    too_large = {"vehicle_id": "ev-too-large", "power_kw": 300, "energy_kwh": 1}
+    assert stack.call("POST", "/request-charge", json=too_large).status_code == 503
+    stack.cancel(stack.ask("ev-cancelled"))
+    with drivers(stack):
+        yield stack
+    for car in staying:
+        stack.cancel(car)
+
+
+@pytest.mark.parametrize("query", [QUERIES[name] for name in sorted(QUERIES.keys() - QUIET_WHEN_WELL)], ids=str)
+def test_a_panel_shows_something_when_all_is_well(busy: Stack, query: Query) -> None:
+    eventually(lambda: busy.measured(query.substituted()), within_s=30)
+
+
+@pytest.mark.parametrize(("dashboard", "variable", "selector", "label"), list(variable_queries()))
+def test_a_variable_has_something_to_choose(
+    busy: Stack, dashboard: str, variable: str, selector: str, label: str
+) -> None:
+    assert all(labels[label] for labels, _ in eventually(lambda: busy.measured(selector)))
+
+
+def test_every_rule_is_evaluated_and_every_recorded_one_has_a_value(busy: Stack) -> None:
+    groups = requests.get(f"{busy.prometheus_url}/api/v1/rules", timeout=5).json()["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
+
+    assert recorded
+    assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
+    assert [name for name in recorded if not busy.measured(name)] == []
+
+
+def test_a_redis_that_hangs_shows_as_errors(busy: Stack) -> None:
+    (redis,) = busy.containers("redis")
+    run("docker", "pause", redis["Id"])
+    try:
+        assert busy.call("GET", "/grid").status_code == 503
+    finally:
+        run("docker", "unpause", redis["Id"])
+
+    eventually(lambda: busy.measured(QUERIES["balancers: Errors A"].substituted()))
+    eventually(lambda: busy.call("GET", "/grid").status_code == 200)
+
+
+def test_a_restarted_substation_shows_as_resumptions(busy: Stack) -> None:
+    restarted = busy.containers("substation")[0]["Id"]
+
+    run("docker", "restart", "--time=1", restarted)
+
+    eventually(lambda: busy.measured('sum(grid_resumptions_total{outcome="charging"}) > 0'), within_s=30)
+
+
+def test_a_substation_that_hangs_shows_as_what_is_wrong(busy: Stack) -> None:
+    hangs = busy.containers("substation")[1]["Id"]
+    run("docker", "pause", hangs)
+    try:
+        eventually(lambda: busy.measured('ALERTS{alertname="SubstationLost", alertstate="firing"}'), within_s=45)
+        assert busy.measured(QUERIES["grid: What is wrong now A"].substituted())
+        assert busy.measured('ALERTS{alertname="SubstationOverloaded"}') == []
+    finally:
+        run("docker", "unpause", hangs)
+        busy.restore()
+
+
+def test_prometheus_follows_the_balancers_up_and_down_within_15_seconds(disturbed: Stack) -> None:
+    eventually(lambda: len(disturbed.measured('up{job="balancer"} == 1')) == BALANCERS)
+    disturbed.up(balancer=5)
+    started = time.monotonic()
+    eventually(lambda: len(disturbed.measured('up{job="balancer"} == 1')) == 5, within_s=15)
+    appeared_s = time.monotonic() - started
+
+    disturbed.up(balancer=4)
+    started = time.monotonic()
+    eventually(lambda: len(disturbed.measured('up{job="balancer"}')) == 4, within_s=15)
+    vanished_s = time.monotonic() - started
+    print(f"5 balancers were seen {appeared_s:.1f} s after they were healthy, one less {vanished_s:.1f} s after it was")
+    eventually(lambda: len(disturbed.measured("grid_ledger_up")) == 4, within_s=15)

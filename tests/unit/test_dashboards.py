@@ -1,0 +1,173 @@
+"""The dashboards are sound before Grafana sees them: what its dashboard-linter asks, and that every metric exists."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from grid.metrics import LEDGER_GAUGES, balancer_metrics, service_metrics, substation_metrics
+from tests.dashboards import DASHBOARDS, ROOT, Query, queries, variable_queries
+
+PANELS = {f"{name}: {panel['title']}": panel for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"]}
+QUERIES = list(queries())
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+UNITS = {"watt", "percentunit", "short", "s", "reqps", "ops", "bytes", "Bps", "none"}
+LAPTOP_ROWS = 20
+"""Of 38 pixels: what a screen of 1366 by 768 shows without scrolling, in kiosk mode."""
+
+# Of PromQL itself, and of the labels that `by` and `on` name.
+WORDS = {"sum", "max", "min", "count", "avg", "by", "on", "and", "or", "unless", "rate", "increase", "sort_desc"}
+WORDS |= {"histogram_quantile", "abs", "round", "vector", "absent", "avg_over_time"}
+# What Prometheus and the exporters show. tests/compose asks the real ones.
+REDIS = """
+    aof_base_size_bytes aof_current_size_bytes aof_last_bgrewrite_status aof_last_write_status blocked_clients
+    commands_duration_seconds_total commands_total connected_clients cpu_sys_main_thread_seconds_total
+    cpu_user_main_thread_seconds_total evicted_keys_total memory_max_bytes memory_used_bytes memory_used_rss_bytes
+    net_input_bytes_total net_output_bytes_total rejected_connections_total up uptime_in_seconds
+"""
+FOREIGN = {"up", "ALERTS", "nginx_up", *(f"redis_{name}" for name in REDIS.split())}
+
+
+def own_metrics() -> set[str]:
+    """The name of every sample that a service may show."""
+    names = set(LEDGER_GAUGES)
+    for group in (service_metrics(), balancer_metrics(), substation_metrics()):
+        for metric in vars(group).values():
+            assert isinstance(metric, MetricWrapperBase)
+            (family,) = metric.describe()
+            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+            names |= {family.name + suffix for suffix in suffixes}
+    return names
+
+
+def recorded() -> set[str]:
+    files = (ROOT / "monitoring" / "prometheus" / "rules").glob("*.yml")
+    return {name for file in files for name in re.findall(r"- record: (\S+)", file.read_text())}
+
+
+def named(expr: str) -> set[str]:
+    """The metrics that a query names."""
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(by|on) \([^)]*\)|\"[^\"]*\"", " ", expr)
+    return set(re.findall(r"(?<![\w.])[a-zA-Z_][\w:]*", bare)) - WORDS
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_every_metric_of_a_query_exists(query: Query) -> None:
+    assert named(query.expr)
+    assert named(query.expr) - own_metrics() - recorded() - FOREIGN == set()
+
+
+@pytest.mark.parametrize("rules", sorted((ROOT / "monitoring" / "prometheus" / "rules").glob("*.yml")), ids=str)
+def test_every_metric_of_a_rule_exists(rules: Path) -> None:
+    text = re.sub(r"^ *#.*$", "", rules.read_text(), flags=re.M)
+    exprs = re.findall(r"expr: (?:>\n)?(.*?)(?=\n +(?:- )?(?:for|labels|record|alert|name):|\Z)", text, re.S)
+
+    assert len(exprs) == text.count("expr:")
+    assert {name for expr in exprs for name in named(expr)} - own_metrics() - recorded() - FOREIGN == set()
+
+
+def test_the_page_for_operators_lists_every_metric_and_no_other() -> None:
+    listed = set(re.findall(r"^\| `(grid_\w+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.M))
+    samples = {re.sub("_(bucket|sum|count)$", "", name) for name in own_metrics()}
+
+    assert listed == samples
+
+
+def test_every_query_is_promql(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: apt install prometheus (and stop the server that it starts)")
+    rules = [{"record": f"query:{number}", "expr": query.substituted()} for number, query in enumerate(QUERIES)]
+    file = tmp_path / "queries.yml"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))  # JSON is YAML
+
+    done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_counters_are_rates_over_an_interval_that_grafana_chooses(query: Query) -> None:
+    ranges = re.findall(r"\b(\w+)\([\w:]+(?:\{[^}]*\})?\[([^\]]+)\]\)", query.expr)
+
+    assert all(span == {"rate": "$__rate_interval", "increase": "$__range"}[function] for function, span in ranges)
+    assert len(ranges) == len(re.findall(r"\w+_(?:total|bucket)\b", query.expr)), "a counter is not a rate"
+
+
+@pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
+def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+    assert panel["datasource"] == DATASOURCE
+    assert panel["targets"]
+    assert all(target["datasource"] == DATASOURCE for target in panel["targets"])
+    assert panel["type"] == "table" or all(target["legendFormat"] for target in panel["targets"])
+
+
+@pytest.mark.parametrize(("name", "dashboard"), DASHBOARDS.items())
+def test_a_dashboard_is_the_file_and_nothing_else(name: str, dashboard: dict[str, Any]) -> None:
+    assert dashboard["uid"] == name
+    assert "id" not in dashboard
+    assert dashboard["editable"] is False
+    assert dashboard["schemaVersion"] == 42
+    assert max(Counter(panel["id"] for panel in dashboard["panels"]).values()) == 1
+    assert max(Counter(panel["title"] for panel in dashboard["panels"]).values()) == 1
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_panels_do_not_overlap_and_leave_no_hole(dashboard: dict[str, Any]) -> None:
+    places = [panel["gridPos"] for panel in dashboard["panels"]]
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or above, f"{one} and {other}"
+
+    rows = max(place["y"] + place["h"] for place in places)
+    assert sum(place["w"] * place["h"] for place in places) == 24 * rows
+
+
+def test_the_grid_is_seen_on_a_laptop_without_scrolling() -> None:
+    panels = DASHBOARDS["grid"]["panels"]
+
+    assert max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) <= LAPTOP_ROWS
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_variables_are_read_when_the_time_range_changes_and_can_all_be_chosen(dashboard: dict[str, Any]) -> None:
+    source, *variables = dashboard["templating"]["list"]
+
+    assert (source["name"], source["label"], source["type"], source["query"]) == (
+        "datasource",
+        "Data source",
+        "datasource",
+        "prometheus",
+    )
+    assert variables
+    for variable in variables:
+        assert variable["label"] == variable["name"]
+        assert variable["type"] == "query"
+        assert variable["datasource"] == DATASOURCE
+        assert variable["refresh"] == 2
+        assert variable["multi"]
+        assert variable["includeAll"]
+        assert variable["allValue"] == ".+"
+
+
+def test_every_variable_names_a_metric_that_exists_and_is_used() -> None:
+    for dashboard, variable, selector, _ in variable_queries():
+        assert named(selector) <= own_metrics() | FOREIGN
+        assert any(f"${variable}" in query.expr for query in QUERIES if query.dashboard == dashboard)
+
+
+def test_no_query_uses_a_variable_that_its_dashboard_has_not() -> None:
+    for query in QUERIES:
+        variables = {variable["name"] for variable in DASHBOARDS[query.dashboard]["templating"]["list"]}
+        assert set(re.findall(r"\$(\w+)", query.expr)) <= variables | {"__rate_interval", "__range"}
