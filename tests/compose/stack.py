@@ -72,7 +72,7 @@ class Stack:
 
     def __init__(self, project: str, **settings: str) -> None:
         own = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_ENV_FILES": os.devnull, "API_PORT": "0"}
-        free = {port: "0" for port in ("PROMETHEUS_PORT", "GRAFANA_PORT", "LOCUST_PORT")}
+        free = dict.fromkeys(("PROMETHEUS_PORT", "GRAFANA_PORT", "LOCUST_PORT"), "0")
         self._environment = os.environ | own | free | settings
 
     def __enter__(self) -> Self:
