@@ -35,7 +35,7 @@ def loads(axes: Axes, series: Series) -> None:
         label = f"{name} ({series.limits_kw[name]:g} kW)" if few else None
         axes.plot(series.sampled_s, values, color=colour, label=label, alpha=0.9 if few else 0.3)
     axes.axhline(1, color=RED, linestyle="--", linewidth=1.8, label="limit")
-    axes.set_ylim(0, 1.3)
+    axes.set_ylim(0, 1.4)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylabel("committed ÷ limit")

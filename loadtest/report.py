@@ -107,7 +107,7 @@ def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, ove
 
 
 def _svg(panel: Panel, recording: Recording, over_time: Series) -> dict[str, str]:
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     _draw(figure, 111, panel, recording, over_time)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")

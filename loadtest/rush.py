@@ -116,10 +116,11 @@ def rush(target: Target, options: Options, folder: Path, console: Console) -> Re
     """Run it, show the verdict, write the report."""
     console.print(f"{options.shape}, {options.lasts_s:g} s, on {target.url}: {target.what}.\n")
     recording = record(target.url, options, folder, console, target.status_urls)
-    write_report(recording, how_it_was_run(target, recording), folder)
+    how = how_it_was_run(target, recording)
+    write_report(recording, how, folder)
     show(recording.verdict, recording.accounts, console)
     console.print(f"Rush: {recording.intensity}. {headline(recording.verdict)}.")
-    console.print(f"Generator: {describe(recording.generator)}")
+    console.print(f"Generator: {how['generator']}.")
     return recording
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from grid.local import LocalGrid
 from loadtest.options import Options
 from loadtest.rush import Target, rush
-
-from .conftest import run_grid
 
 LIMITS_KW = (60, 40)
 RUSH = Options("steady", duration=6, load=2, time_scale=3600, look_ups=0.5, cancels=0.2)
@@ -16,8 +15,9 @@ RUSH = Options("steady", duration=6, load=2, time_scale=3600, look_ups=0.5, canc
 
 def test_a_steady_rush_is_recorded_judged_and_reported(redis_server_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "rush"
-    with run_grid(LIMITS_KW, redis_server_url, tmp_path / "logs", TIME_SCALE=str(RUSH.time_scale)) as grid:
-        target = Target(grid.local.url, "for this test", [each.url for each in grid.local.substations])
+    settings = {"TIME_SCALE": str(RUSH.time_scale), "ZONE": "rush", "ZONES": "rush"}
+    with LocalGrid(LIMITS_KW, 1, settings=settings, logs=tmp_path / "logs", redis_url=redis_server_url) as grid:
+        target = Target(grid.url, "for this test", [each.url for each in grid.substations])
         rush(target, RUSH, folder, Console(quiet=True))
     report = json.loads((folder / "report.json").read_text())
     verdict = report["verdict"]
