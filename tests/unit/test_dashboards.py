@@ -24,7 +24,7 @@ LAPTOP_ROWS = 20
 
 # Of PromQL itself, and of the labels that `by` and `on` name.
 WORDS = {"sum", "max", "min", "count", "avg", "by", "on", "and", "or", "unless", "rate", "increase", "sort_desc"}
-WORDS |= {"histogram_quantile", "abs", "round", "vector", "absent", "avg_over_time"}
+WORDS |= {"histogram_quantile", "abs", "round", "vector", "absent", "avg_over_time", "min_over_time", "max_over_time"}
 # What Prometheus and the exporters show. tests/compose asks the real ones.
 REDIS = """
     aof_base_size_bytes aof_current_size_bytes aof_last_bgrewrite_status aof_last_write_status blocked_clients
@@ -64,7 +64,9 @@ def test_every_metric_of_a_query_exists(query: Query) -> None:
     assert named(query.expr) - own_metrics() - recorded() - FOREIGN == set()
 
 
-@pytest.mark.parametrize("rules", sorted((ROOT / "monitoring" / "prometheus" / "rules").glob("*.yml")), ids=str)
+@pytest.mark.parametrize(
+    "rules", sorted((ROOT / "monitoring" / "prometheus" / "rules").glob("*.yml")), ids=lambda file: file.stem
+)
 def test_every_metric_of_a_rule_exists(rules: Path) -> None:
     text = re.sub(r"^ *#.*$", "", rules.read_text(), flags=re.M)
     exprs = re.findall(r"expr: (?:>\n)?(.*?)(?=\n +(?:- )?(?:for|labels|record|alert|name):|\Z)", text, re.S)
