@@ -9,7 +9,8 @@ from itertools import takewhile
 REPLICAS = {"balancer": 3, "substation": 3, "redis": 1}
 NEVER_ALL = ("balancer", "substation")
 """Of these, one is untouched at any moment."""
-BETWEEN_S = (1.0, 4.5)
+BETWEEN_S = (1.0, 2.4)
+"""Every other fault is a kill: there is one at least every 5 s."""
 SETTLE_S = 2.0
 """A container counts as touched for so long after it was healed: it must start before it is of use."""
 
@@ -45,12 +46,13 @@ def service_of(container: str) -> str:
 def _faults(chance: random.Random) -> Iterator[Fault]:
     at = 0.0
     touched_until: dict[str, float] = {}
+    kind = Kind.PAUSE
     while True:
         at += chance.uniform(*BETWEEN_S)
         while not (candidates := _candidates({name for name, until in touched_until.items() if until > at})):
             at = min(until for until in touched_until.values() if until > at)
         container = chance.choice(candidates[chance.choice(sorted(candidates))])
-        kind = chance.choice(list(Kind))
+        kind = chance.choice((Kind.PAUSE, Kind.DISCONNECT)) if kind is Kind.KILL else Kind.KILL
         for_s = chance.uniform(*FOR_S[kind])
         touched_until[container] = at + for_s + SETTLE_S
         yield Fault(kind, container, at, for_s)
