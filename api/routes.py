@@ -1,6 +1,6 @@
 """The public endpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from api.balancer import BalancerClient
 from api.schemas import EXAMPLE, Accepted, ChargeRequest, Grid, ProblemDetails, Session, SessionPath
 from grid import session_ids
 from grid.bodies import answer, check, read_one_or_many
+from grid.metrics import api_metrics
 from grid.problems import Problem, invalid_field
 
 KEY_HEADER = "Idempotency-Key"
@@ -48,6 +49,13 @@ _IDEMPOTENCY_KEY = {
 
 
 def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprint:
+    answers = api_metrics().answers
+
+    def count(bodies: Iterable[dict[str, Any]]) -> None:
+        for body in bodies:
+            served = body["status"] == HTTPStatus.CREATED
+            answers.labels(body["state"] if served else body["type"].removeprefix("/problems/")).inc()
+
     routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
 
     @routes.post(
@@ -68,11 +76,17 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
                 bodies[i] = problem.body()
         if wanted:
             orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
-            reply = balancer.call("POST", "/route", g.request_id, orders)
+            try:
+                reply = balancer.call("POST", "/route", g.request_id, orders)
+            except Problem as problem:
+                count([problem.body()] * len(wanted))
+                raise
             if reply.status != HTTPStatus.MULTI_STATUS:
+                count([reply.body] * len(wanted))
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
                 bodies[i] = _accepted(request, decided) if decided["status"] == HTTPStatus.CREATED else decided
+        count(bodies.values())
         response = answer([bodies[i] for i in range(len(items))], many)
         if response.status_code == HTTPStatus.CREATED:
             response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"

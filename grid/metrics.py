@@ -57,6 +57,19 @@ class ServiceMetrics:
         )
 
 
+class ApiMetrics:
+    """What drivers are answered."""
+
+    def __init__(self) -> None:
+        self.answers = Counter(
+            "grid_answers_total",
+            "Charging requests answered by state or problem, each car of a fleet alone",
+            ["outcome"],
+        )
+        unserved = ("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable", "invalid-request")
+        start_at_zero(self.answers, ("charging", *unserved))
+
+
 class BalancerMetrics:
     """What a balancer decides, and what it costs."""
 
@@ -129,6 +142,7 @@ def ledger_gauge(name: str) -> GaugeMetricFamily:
 
 # Made when a service first needs them, so that each shows its own metrics only.
 service_metrics = cache(ServiceMetrics)
+api_metrics = cache(ApiMetrics)
 balancer_metrics = cache(BalancerMetrics)
 substation_metrics = cache(SubstationMetrics)
 

@@ -330,7 +330,7 @@ def test_callers_cannot_make_new_time_series(clients: dict[str, FlaskClient]) ->
 
 
 EXPECTED = {
-    "api": {"grid_http"},
+    "api": {"grid_http", "grid_answers"},
     "balancer": {
         "grid_http",
         "grid_placements",

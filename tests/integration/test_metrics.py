@@ -40,16 +40,22 @@ def started(grid: Grid) -> float:
     return sum(grid.metric(one, "grid_substation_sessions_started_total") for one in grid.local.substations)
 
 
-def test_clients_balancers_and_substations_count_the_same_sessions(grid: Grid) -> None:
-    placed_before, started_before = placed(grid), started(grid)
+def answered(grid: Grid) -> float:
+    return grid.metric(grid.local.api, "grid_answers_total", outcome="charging")
+
+
+def test_clients_api_balancers_and_substations_count_the_same_sessions(grid: Grid) -> None:
+    before = answered(grid), placed(grid), started(grid)
 
     sessions = {answer.json()["session_id"] for answer in grid.ask_at_once(30)}
 
-    assert len(sessions) == placed(grid) - placed_before == started(grid) - started_before == 30
+    after = answered(grid), placed(grid), started(grid)
+    assert [now - then for now, then in zip(after, before, strict=True)] == [30, 30, 30]
+    assert len(sessions) == 30
 
 
 def test_a_worker_killed_in_a_rush_takes_no_count_with_it(grid: Grid) -> None:
-    placed_before, started_before = placed(grid), started(grid)
+    answered_before, placed_before, started_before = answered(grid), placed(grid), started(grid)
     victim = grid.local.balancers[0]
     of_the_victim = grid.metric(victim, "grid_placements_total")
     killed = workers(victim)[0]
@@ -72,6 +78,7 @@ def test_a_worker_killed_in_a_rush_takes_no_count_with_it(grid: Grid) -> None:
     assert {answer.status_code for answer in answers} == {201}
     sessions = {answer.json()["session_id"] for answer in answers}
     assert len(sessions) == started(grid) - started_before == CLIENTS * CARS_EACH
+    assert answered(grid) - answered_before == len(sessions)
     # A decision that was counted before its worker died unheard is made and counted again: one per client at most.
     assert 0 <= placed(grid) - placed_before - len(sessions) <= CLIENTS
 
