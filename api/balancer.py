@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from grid.http import Client, NoAnswer, NotSent, Reply
@@ -40,9 +41,10 @@ class BalancerClient:
             except (NotSent, NoAnswer):
                 self._shunned[url] = time.monotonic() + SHUN_S
                 continue
-            if without_ledger or not _is_without_ledger(reply):
-                return reply
-            without_ledger = reply
+            if not _is_no_balancer(reply):
+                if without_ledger or not _is_without_ledger(reply):
+                    return reply
+                without_ledger = reply
             self._shunned[url] = time.monotonic() + SHUN_S
         if without_ledger:
             return without_ledger
@@ -55,6 +57,11 @@ class BalancerClient:
         now = time.monotonic()
         trusted = [url for url in turn if self._shunned.get(url, 0.0) <= now]
         return itertools.chain(trusted, (url for url in turn if url not in trusted), turn)
+
+
+def _is_no_balancer(reply: Reply) -> bool:
+    """Whether somebody else answered: a container that was given the address of a balancer that died."""
+    return reply.status == HTTPStatus.NOT_FOUND and reply.body.get("type") == "about:blank"
 
 
 def _is_without_ledger(reply: Reply) -> bool:

@@ -22,6 +22,7 @@ class Balancers(Client):
         self.timeouts: list[int | None] = []
         self.broken: dict[str, type[Exception]] = {}
         self.cut_off: set[str] = set()
+        self.stranger = ""
         self.now = 1_000.0
 
     def call(self, method: str, url: str, request_id: str, body: Any = None, timeout_ms: int | None = None) -> Reply:
@@ -32,6 +33,8 @@ class Balancers(Client):
             if self.broken[name] is NoAnswer:
                 self.now += (timeout_ms or 0) / 1000
             raise self.broken[name](name)
+        if name == self.stranger:
+            return Reply(404, {"by": name, "status": 404, "type": "about:blank"})
         if name in self.cut_off:
             return Reply(207, [{"by": name, "status": 503, "type": "/problems/ledger-unavailable"}])
         return Reply(207, [{"by": name, "status": 201}])
@@ -77,6 +80,11 @@ def test_one_that_is_cut_off_from_the_ledger_is_passed_by(balancers: Balancers, 
     balancers.cut_off = {"a"}
     assert [ask() for _ in range(4)] == ["b", "b", "c", "b"]
     assert balancers.asked.count("a") == 1
+
+
+def test_one_that_is_no_balancer_is_passed_by(balancers: Balancers, ask: Callable[[], Any]) -> None:
+    balancers.stranger = "a"
+    assert [ask() for _ in range(3)] == ["b", "b", "c"]
 
 
 def test_if_the_next_has_no_ledger_either_its_answer_counts(balancers: Balancers, ask: Callable[[], Any]) -> None:
