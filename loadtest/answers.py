@@ -10,6 +10,9 @@ from loadtest.cars import Car
 
 GOOD = ("charging", "refused")
 FINE = (*GOOD, "found", "cancelled")
+ACCEPTED = ("charging", "finished", "interrupted")
+"""States of a session that was just asked for. The last two: the api asked twice, and a short one was done meanwhile,
+or its substation died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def _judge_item(item: Any, vehicle: str) -> Judged:
 def _judge(status: int, body: Any, vehicle: str) -> Judged:
     if not isinstance(body, dict):
         return Judged(_wrong(status, body))
-    if status == 201 and body.get("state") in ("charging", "finished"):  # finished: asked twice, and a short one
+    if status == 201 and body.get("state") in ACCEPTED:
         if body.get("vehicle_id") != vehicle or not body.get("session_id"):
             return Judged("201 for another car")
         return Judged("charging", body["session_id"], body.get("substation"))
