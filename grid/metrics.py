@@ -57,17 +57,24 @@ class ServiceMetrics:
         )
 
 
+ANSWERS = (
+    *("charging", "finished", "interrupted", "cancelled", "expired"),
+    *("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable"),
+    *("invalid-request", "idempotency-conflict", "not-json", "http-413", "http-415", "http-500"),
+)
+"""What a driver may be told: the state of a session (known from before, unless it charges), or why there is none."""
+
+
 class ApiMetrics:
     """What drivers are answered."""
 
     def __init__(self) -> None:
         self.answers = Counter(
             "grid_answers_total",
-            "Charging requests answered by state or problem, each car of a fleet alone",
+            "Charging requests answered by state, problem or HTTP status, each car of a fleet alone",
             ["outcome"],
         )
-        unserved = ("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable", "invalid-request")
-        start_at_zero(self.answers, ("charging", *unserved))
+        start_at_zero(self.answers, ANSWERS)
 
 
 class BalancerMetrics:
