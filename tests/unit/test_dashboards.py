@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from grid.metrics import LEDGER_GAUGES, api_metrics, balancer_metrics, service_metrics, substation_metrics
+from grid.metrics import (
+    LEDGER_GAUGES,
+    PROCESS_METRICS,
+    api_metrics,
+    balancer_metrics,
+    service_metrics,
+    substation_metrics,
+)
 from tests.dashboards import DASHBOARDS, ROOT, Query, queries, variable_queries
 
 PANELS = {f"{name}: {panel['title']}": panel for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"]}
@@ -37,7 +44,7 @@ FOREIGN = {"up", "ALERTS", "nginx_up", *(f"redis_{name}" for name in REDIS.split
 
 def own_metrics() -> set[str]:
     """The name of every sample that a service may show."""
-    names = set(LEDGER_GAUGES)
+    names = set(LEDGER_GAUGES) | set(PROCESS_METRICS)
     for group in (service_metrics(), api_metrics(), balancer_metrics(), substation_metrics()):
         for metric in vars(group).values():
             assert isinstance(metric, MetricWrapperBase)
