@@ -1,6 +1,6 @@
 """The public endpoints."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -50,13 +50,15 @@ _IDEMPOTENCY_KEY = {
 
 def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprint:
     answers = api_metrics().answers
-
-    def count(bodies: Iterable[dict[str, Any]]) -> None:
-        for body in bodies:
-            served = body["status"] == HTTPStatus.CREATED
-            answers.labels(body["state"] if served else body["type"].removeprefix("/problems/")).inc()
-
     routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
+
+    @routes.after_request
+    def count(response: Response) -> Response:
+        """Whatever a driver is told is counted here, and only here: answers to each car, or a problem of them all."""
+        if request.endpoint == "api.request_charge":
+            for body in g.get("answers") or [response.get_json()] * g.get("cars", 1):
+                answers.labels(_outcome(body)).inc()
+        return response
 
     @routes.post(
         "/request-charge",
@@ -66,6 +68,7 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
     )
     def request_charge() -> Response:
         items, many = read_one_or_many()
+        g.cars = len(items)
         key = _idempotency_key()
         wanted: dict[int, ChargeRequest] = {}
         bodies: dict[int, dict[str, Any]] = {}
@@ -76,20 +79,15 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
                 bodies[i] = problem.body()
         if wanted:
             orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
-            try:
-                reply = balancer.call("POST", "/route", g.request_id, orders)
-            except Problem as problem:
-                count([problem.body()] * len(wanted))
-                raise
+            reply = balancer.call("POST", "/route", g.request_id, orders)
             if reply.status != HTTPStatus.MULTI_STATUS:
-                count([reply.body] * len(wanted))
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
                 bodies[i] = _accepted(request, decided) if decided["status"] == HTTPStatus.CREATED else decided
-        count(bodies.values())
         response = answer([bodies[i] for i in range(len(items))], many)
         if response.status_code == HTTPStatus.CREATED:
             response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"
+        g.answers = bodies.values()
         return response
 
     @routes.get("/sessions/<session_id>", summary="One session", responses=_ONE_SESSION)
@@ -116,6 +114,13 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
         return jsonify(to_public(reply.body))
 
     return routes
+
+
+def _outcome(body: dict[str, Any]) -> str:
+    if body["status"] == HTTPStatus.CREATED:
+        return str(body["state"])
+    kind = str(body.get("type", ""))
+    return kind.removeprefix("/problems/") if kind.startswith("/problems/") else f"http-{body['status']}"
 
 
 def _idempotency_key() -> str | None:

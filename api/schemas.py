@@ -111,7 +111,7 @@ class Accepted(BaseModel):
 class Substation(BaseModel):
     substation: str
     zone: str
-    state: str = Field(description="up, draining, silent or lost")
+    state: str = Field(description="up, draining, silent, lost, or left if it was told to stop")
     epoch: int
     capacity_kw: float
     limit_kw: float

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from grid.ledger import Ledger, LedgerUnavailable
 from grid.metrics import LEDGER_GAUGES, ledger_gauge
 
-SUBSTATION_STATES = ("up", "draining", "silent", "lost")
+SUBSTATION_STATES = ("up", "draining", "silent", "lost", "left")
 SESSION_STATES = (
     "reserved",
     "charging",

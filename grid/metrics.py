@@ -21,7 +21,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -57,17 +57,24 @@ class ServiceMetrics:
         )
 
 
+ANSWERS = (
+    *("charging", "finished", "interrupted", "cancelled", "expired"),
+    *("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable"),
+    *("invalid-request", "idempotency-conflict", "not-json", "http-413", "http-415", "http-500"),
+)
+"""What a driver may be told: the state of a session (known from before, unless it charges), or why there is none."""
+
+
 class ApiMetrics:
     """What drivers are answered."""
 
     def __init__(self) -> None:
         self.answers = Counter(
             "grid_answers_total",
-            "Charging requests answered by state or problem, each car of a fleet alone",
+            "Charging requests answered by state, problem or HTTP status, each car of a fleet alone",
             ["outcome"],
         )
-        unserved = ("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable", "invalid-request")
-        start_at_zero(self.answers, ("charging", *unserved))
+        start_at_zero(self.answers, ANSWERS)
 
 
 class BalancerMetrics:
@@ -151,6 +158,43 @@ def _gauge(name: str, meaning: str) -> Gauge:
     return Gauge(name, meaning, SUBSTATION, multiprocess_mode="livemostrecent")
 
 
+PROCESS_METRICS = {
+    "grid_process_start_time_seconds": "When the newest process of this service started",
+    "grid_process_resident_memory_bytes": "Memory of all processes of this service",
+    "grid_process_cpu_seconds_total": "Processor time of all processes of this service, also of those that ended",
+}
+TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+class _Processes(Collector):
+    """gunicorn's first process and its workers together, from /proc: a label for each would grow with every restart."""
+
+    def collect(self) -> Iterable[Metric]:
+        first = os.getppid()
+        children = Path(f"/proc/{first}/task/{first}/children")
+        if not children.exists():  # not on Linux: nothing is better than no /metrics at all
+            return
+        pids = [first, *map(int, children.read_text().split())]
+        stats = [stat for pid in pids if (stat := _stat(pid))]
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        started = int(boot.split()[1]) + max(stat[21] for stat in stats) / TICKS
+        # utime and stime of each, and of the first one's children that have ended.
+        spent = sum(stat[13] + stat[14] for stat in stats) + sum(stats[0][15:17])
+        values = (started, sum(stat[23] for stat in stats) * PAGE, spent / TICKS)
+        for (name, meaning), value in zip(PROCESS_METRICS.items(), values, strict=True):
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(name, meaning, value=value)
+
+
+def _stat(pid: int) -> list[int] | None:
+    """The numbers of /proc/PID/stat at their places in proc(5), less one; None if it has just ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return [0, 0, 0, *map(int, text.rpartition(")")[2].split()[1:])]
+
+
 class _AllWorkers(Collector):
     """What the workers have written, without a file that one has made and not filled yet: its reader would fail."""
 
@@ -166,7 +210,11 @@ def render(collectors: Iterable[Collector] = ()) -> bytes:
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
-    registry.register(_AllWorkers() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry.register(_Processes())
+        registry.register(_AllWorkers())
+    else:
+        registry.register(REGISTRY)
     return generate_latest(registry)
 
 

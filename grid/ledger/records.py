@@ -143,7 +143,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubstationRecord:
-    """A substation as the ledger knows it; `state` is up, draining, silent or lost."""
+    """A substation as the ledger knows it; `state` is up, draining, silent, lost, or left (was draining)."""
 
     substation: str
     state: str

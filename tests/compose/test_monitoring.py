@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from grid.metrics import PROCESS_METRICS
 from tests.dashboards import Query, queries, variable_queries
 
 from .drivers import drivers
@@ -43,6 +44,12 @@ def test_a_variable_has_something_to_choose(
     busy: Stack, dashboard: str, variable: str, selector: str, label: str
 ) -> None:
     assert all(labels[label] for labels, _ in eventually(lambda: busy.measured(selector)))
+
+
+def test_the_processes_of_every_service_are_measured(busy: Stack) -> None:
+    for name in PROCESS_METRICS:
+        measured = eventually(lambda name=name: busy.measured(f"sum by (job) ({name}) > 0"))  # type: ignore[misc]
+        assert {labels["job"] for labels, _ in measured} == {"api", "balancer", "substation"}
 
 
 def test_every_rule_is_evaluated_and_every_recorded_one_has_a_value(busy: Stack) -> None:

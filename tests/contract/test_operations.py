@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
+from grid.http import Reply
 from grid.ledger import Ledger, connect
 
 from .conftest import CAR, RETRY_AFTER_S, SETTINGS, ZONES, Grid, SubstationUnderTest, answers, problem_in, unreachable
@@ -210,6 +211,57 @@ def test_decisions_are_counted_by_outcome(grid: Grid, one: SubstationUnderTest) 
     assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "201")] == 2
     assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "503")] == 1
     assert changed["grid_http_requests_total", ("route", "POST", "balancer", "207")] == 3
+
+
+FLEET = [CAR, {**CAR, "power_kw": 90}, {**CAR, "power_kw": -1}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "counted"),
+    [
+        ({"json": CAR}, 201, {"charging": 1}),
+        ({"json": {**CAR, "power_kw": 999}}, 503, {"grid-full": 1}),
+        ({"json": {}}, 422, {"invalid-request": 1}),
+        ({"json": FLEET}, 207, {"charging": 1, "grid-full": 1, "invalid-request": 1}),
+        ({"json": [{}, {}]}, 207, {"invalid-request": 2}),
+        ({"json": []}, 422, {"invalid-request": 1}),
+        ({"json": [CAR] * (SETTINGS.max_batch + 1)}, 422, {"invalid-request": 1}),
+        ({"json": FLEET, "headers": {"Idempotency-Key": ""}}, 422, {"invalid-request": 3}),
+        ({"data": "{", "content_type": "application/json"}, 400, {"not-json": 1}),
+        ({"data": "{}", "content_type": "text/plain"}, 415, {"http-415": 1}),
+        ({"data": b" " * (SETTINGS.max_body_bytes + 1), "content_type": "application/json"}, 413, {"http-413": 1}),
+    ],
+)
+def test_whatever_a_driver_is_told_is_counted_once(
+    grid: Grid, one: SubstationUnderTest, sent: dict[str, Any], status: int, counted: dict[str, int]
+) -> None:
+    assert told(grid, sent, status) == counted
+
+
+def test_a_balancer_that_is_not_there_or_fails_is_counted_for_each_car(
+    grid: Grid, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid.network.hosts["balancer"] = unreachable
+    assert told(grid, {"json": FLEET}, 503) == {"balancer-unavailable": 3}
+
+    grid.network.hosts["balancer"] = lambda call: Reply(207, [{}])  # which the api cannot make sense of
+    assert told(grid, {"json": FLEET}, 500) == {"http-500": 3}
+    caplog.clear()
+
+
+def test_only_charging_requests_are_counted_as_such(grid: Grid) -> None:
+    assert told(grid, {"path": "/sessions/nothing", "method": "DELETE"}, 404) == {}
+    assert told(grid, {"method": "PUT", "json": CAR}, 405) == {}
+
+
+def told(grid: Grid, sent: dict[str, Any], status: int) -> dict[str, float]:
+    """What an answer that has this status adds to the answers counted."""
+
+    def ask() -> None:
+        assert grid.api.open(**{"path": "/request-charge", "method": "POST", **sent}).status_code == status
+
+    changed = change(grid.api, ask)
+    return {labels[0]: number for (name, labels), number in changed.items() if name == "grid_answers_total"}
 
 
 def test_placements_that_failed_are_counted_by_answer(grid: Grid) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -96,6 +97,32 @@ def test_the_ledger_and_the_substations_agree_when_nothing_moves(grid: Grid) -> 
         }
 
     eventually(lambda: differences() == {0}, within_s=5)
+
+
+def test_a_service_shows_what_all_its_processes_take_together(grid: Grid) -> None:
+    balancer = grid.local.balancers[1]
+    spent = {pid: sum(times(pid)) for pid in [balancer.pid, *workers(balancer)]}
+    before = time.time()
+    started, resident, cpu = (
+        grid.metric(balancer, f"grid_process_{name}")
+        for name in ("start_time_seconds", "resident_memory_bytes", "cpu_seconds_total")
+    )
+
+    assert before - 600 < started < before
+    assert len(spent) == WORKERS + 1
+    assert len(spent) * 10e6 < resident < len(spent) * 500e6
+    assert sum(spent.values()) <= cpu < sum(spent.values()) + 5
+
+    killed = workers(balancer)[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: killed not in workers(balancer) and len(workers(balancer)) == WORKERS, within_s=10)
+    eventually(lambda: grid.metric(balancer, "grid_process_start_time_seconds") > started, within_s=10)
+    assert grid.metric(balancer, "grid_process_cpu_seconds_total") >= cpu, "what the dead one spent is not forgotten"
+
+
+def times(pid: int) -> tuple[float, float]:
+    ran = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(ran[11]) / os.sysconf("SC_CLK_TCK"), int(ran[12]) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize("kind", ["api", "balancer", "substation"])

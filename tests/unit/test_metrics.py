@@ -32,3 +32,18 @@ def test_a_worker_that_has_just_made_its_file_does_not_hide_the_others(folder: P
     (folder / "counter_2.db").touch()
 
     assert b"\ncars_total 2.0\n" in metrics.render()
+
+
+def test_the_processes_are_shown_beside_what_the_workers_count(folder: Path) -> None:
+    shown = metrics.render().decode()
+
+    assert all(f"\n{name} " in shown for name in metrics.PROCESS_METRICS)
+    assert shown.count("\n# TYPE ") + shown.startswith("# TYPE ") == len(metrics.PROCESS_METRICS)
+
+
+def test_where_there_is_no_proc_the_rest_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker_counts(folder, 1, 2.0)
+    monkeypatch.setattr("grid.metrics.os.getppid", lambda: 0)
+
+    assert "grid_process" not in (shown := metrics.render().decode())
+    assert "cars_total 2.0\n" in shown

@@ -7,7 +7,8 @@
              retry, patience }   -- ms
   returns  { {silenced}, {lost}, unsettled, interrupted, expired, forgotten, { (session, record as JSON) } }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
-             lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten
+             lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten.
+                          Its state is `left` if its last heartbeat said that it was draining: it was told to stop
              unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
              interrupted  sessions of lost substations
              expired      interrupted and tried, and its ready-by time, or `patience` ms since it was accepted, has passed
@@ -30,6 +31,7 @@ end
 local function silence(id, substation)
   call('ZREM', HEADROOM, id)
   call('ZREM', LOAD, id)
+  substation.left = substation.state == 'draining' or nil
   becomes(id, substation, 'silent', now + asked.lost)
   silenced[#silenced + 1] = id
 end
@@ -45,7 +47,7 @@ local function lose(id, substation)
   end
   if #members < asked.limit then
     substation.epoch = call('HINCRBY', EPOCHS, id, 1)
-    becomes(id, substation, 'lost', now + asked.retention)
+    becomes(id, substation, substation.left and 'left' or 'lost', now + asked.retention)
     lost[#lost + 1] = id
   end
 end
@@ -60,7 +62,7 @@ end
 
 for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, asked.limit)) do
   local substation = read(SUBSTATIONS, id)
-  if not substation or substation.state == 'lost' then
+  if not substation or substation.state == 'lost' or substation.state == 'left' then
     forget(id)
   elseif substation.state == 'silent' then
     lose(id, substation)

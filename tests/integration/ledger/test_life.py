@@ -475,6 +475,39 @@ class TestSilence:
         zone.ledger.sweep()
         assert zone.ledger.grid() == []
 
+    def test_one_that_was_told_to_stop_has_left_and_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
+        for i in range(5):
+            zone.reserve(f"s{i}")
+            one.starts(f"s{i}")
+        one.beat()
+        one.beat("draining")
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.ledger.sweep()
+        assert [row.state for row in zone.ledger.grid()] == ["silent"]
+        zone.clock.advance(LOST_MS)
+        while zone.ledger.sweep(limit=2).interrupted:
+            pass
+        assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("left", 0)]
+        zone.clock.advance(RETENTION_MS)
+        zone.ledger.sweep()
+        assert zone.ledger.grid() == []
+
+    def test_one_that_left_and_came_back_may_be_lost(self, zone: Zone, one: Substation) -> None:
+        def falls_silent() -> list[str]:
+            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+                zone.clock.advance(wait)
+                zone.ledger.sweep()
+            return [row.state for row in zone.ledger.grid()]
+
+        one.beat("draining")
+        assert falls_silent() == ["left"]
+        one.restarts()
+        one.beat()
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+        assert zone.reserve("s").substation == "one"
+        assert falls_silent() == ["lost"]
+
     def test_an_old_heartbeat_of_a_lost_one_is_still_old(self, zone: Zone, one: Substation) -> None:
         for wait in (HEARTBEAT_TTL_MS, LOST_MS):
             zone.clock.advance(wait)
