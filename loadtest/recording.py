@@ -13,13 +13,14 @@ from rich.console import Console
 
 from loadtest import answers
 from loadtest.answers import Answer
+from loadtest.desk import LAST_ANSWERS_S
 from loadtest.drivers import locust_command
 from loadtest.options import Options
 from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, Sample, watch
 
 OWN_ACCOUNT = "by their own account"
-TO_START_AND_STOP_S = 45.0
+TO_START_AND_STOP_S = 30.0 + LAST_ANSWERS_S
 
 
 class RushError(Exception):
@@ -28,13 +29,14 @@ class RushError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """`accounts` says whose figures `substations` are."""
+    """`accounts` says whose figures `substations` are, `due` how many cars were due."""
 
     options: Options
     url: str
     intensity: str
     began_at: float
     lasted_s: float
+    due: int
     answers: list[Answer]
     samples: list[Sample]
     substations: list[SubstationFigures]
@@ -44,7 +46,7 @@ class Recording:
     @property
     def verdict(self) -> Verdict:
         loads = [[load.share for load in sample.loads] for sample in self.samples]
-        return judge(self.answers, self.lasted_s, self.substations, loads)
+        return judge(self.due, self.answers, self.lasted_s, self.substations, loads)
 
 
 def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:
@@ -77,6 +79,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         intensity=run["intensity"],
         began_at=run["began_at"],
         lasted_s=options.lasts_s,
+        due=run["cars"],
         answers=answered,
         samples=samples,
         substations=own or seen_figures(samples, answered),

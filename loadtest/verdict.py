@@ -28,11 +28,12 @@ class Verdict:
     """`jain` is the mean, over the rush, of Jain's index of the substations' loads: 1 if all are equally loaded.
 
     `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any.
-    `requests` are cars that asked, in a call of their own or in a fleet's. `errors` counts each answer, to whatever
+    `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a fleet's. `errors` counts each answer, to whatever
     call, that was not right. Latency is each car's, from the instant its call was due.
     """
 
     substations: list[SubstationFigures]
+    due: int
     requests: int
     charging: int
     refused: int
@@ -48,21 +49,23 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """No substation above its limit, no request answered by an error, and the rush did happen."""
-        return not self.overloaded and not self.errors and self.charging > 0
+        """No substation above its limit, every car that was due answered and not by an error, and it did happen."""
+        return not self.why_not
 
     @property
     def why_not(self) -> str:
         """What broke the promise; empty if it was kept."""
         overloaded = f"overloaded: {', '.join(self.overloaded)}" if self.overloaded else ""
         failed = f"{sum(self.errors.values())} requests failed" if self.errors else ""
-        return "; ".join(filter(None, (overloaded, failed))) or ("" if self.charging else "nobody charged")
+        unknown = f"{self.due - self.requests} cars are not accounted for" if self.due != self.requests else ""
+        return "; ".join(filter(None, (overloaded, failed, unknown))) or ("" if self.charging else "nobody charged")
 
     def as_json(self) -> dict[str, Any]:
         return {"kept": self.kept, **asdict(self)}
 
 
 def judge(
+    due: int,
     answers: Sequence[Answer],
     lasted_s: float,
     substations: Sequence[SubstationFigures],
@@ -73,6 +76,7 @@ def judge(
     asked = [answer.latency_ms for answer in answers if answer.asks]
     return Verdict(
         substations=list(substations),
+        due=due,
         requests=len(asked),
         charging=outcomes["charging"],
         refused=outcomes["refused"],

@@ -36,6 +36,7 @@ RECORDING = Recording(
     intensity="2 cars a second",
     began_at=BEGAN,
     lasted_s=4.0,
+    due=4,
     answers=[
         asked(0.1, "charging", 3.7),
         asked(0.2, "charging", 150, latency_ms=30),
@@ -67,6 +68,13 @@ def test_a_wrong_answer_to_whatever_call_breaks_the_promise() -> None:
     assert not verdict.kept
     assert verdict.errors == {"404 /problems/unknown-session": 1}
     assert headline(verdict).startswith("NOT kept (1 requests failed)")
+
+
+def test_a_car_that_is_not_accounted_for_breaks_the_promise() -> None:
+    verdict = replace(RECORDING, due=6).verdict
+
+    assert not verdict.kept
+    assert verdict.why_not == "2 cars are not accounted for"
 
 
 def test_an_overload_breaks_the_promise() -> None:
@@ -130,7 +138,7 @@ def test_the_report_has_every_section_and_needs_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_grid_that_never_answered_has_a_report_too(tmp_path: Path) -> None:
-    silent = replace(RECORDING, answers=[], samples=[], substations=[])
+    silent = replace(RECORDING, due=0, answers=[], samples=[], substations=[])
     write_report(silent, HOW, tmp_path)
 
     assert "NOT kept (nobody charged)" in (tmp_path / "report.html").read_text()
