@@ -11,13 +11,14 @@ import csv
 import gzip
 import io
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from loadtest.cars import Car, held_kws
+from loadtest import expected
+from loadtest.cars import Car
 from loadtest.shapes import DAY_S, Due
 
 NAMED = 3
@@ -115,22 +116,33 @@ class Replay:
     time_scale: float
 
     def copies(self, load: float, limit_kw: float) -> float:
-        """How often each visit must be made for the busiest hour to ask for `load` times the power of the grid."""
-        hours: defaultdict[int, float] = defaultdict(float)
-        for visit in self.visits:
-            hours[visit.arrived.hour] += held_kws(visit.car, self.time_scale, self.duration_s)
-        return load * limit_kw * (self.duration_s / 24) / max(hours.values())
+        """How often each visit must be made for an expected peak of `load` times the power of the grid."""
+        return load * limit_kw / self.peak_kw(1)
+
+    def peak_kw(self, copies: float) -> float:
+        """The most power that is expected to be committed at any instant, if nobody were refused."""
+        spread_s = ROUNDED_TO_S * self.duration_s / DAY_S
+        coming = (
+            expected.Coming(at, at + spread_s, copies / spread_s, visit.car)
+            for visit in self.visits
+            for at in [self._arrives_s(visit) * self.duration_s / DAY_S]
+        )
+        return expected.peak_kw(coming, self.time_scale, self.duration_s + spread_s)
 
     def arrivals(self, copies: float, rng: random.Random) -> Iterator[Due]:
         """The first copy of a visit comes when it came; others within five minutes, the resolution of such files."""
         due = []
         for visit in self.visits:
-            midnight = visit.arrived.replace(hour=0, minute=0, second=0, microsecond=0)
-            arrived_s = (visit.arrived - midnight).total_seconds()
+            arrived_s = self._arrives_s(visit)
             for number in range(int(copies) + (rng.random() < copies % 1)):
                 later_s = rng.uniform(0, ROUNDED_TO_S) if number else 0.0
                 due.append(Due((arrived_s + later_s) * self.duration_s / DAY_S, (visit.car,)))
         yield from sorted(due, key=lambda each: each.at_s)
+
+    @staticmethod
+    def _arrives_s(visit: Visit) -> float:
+        midnight = visit.arrived.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (visit.arrived - midnight).total_seconds()
 
 
 def one_day(trace: Trace, day: str) -> list[Visit]:
