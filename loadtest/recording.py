@@ -67,7 +67,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
             locust.terminate()
             locust.wait()
     if locust.returncode or not result.exists():
-        raise RushError(f"Locust did not finish; the end of {log.name}:\n{Path(log.name).read_text()[-1000:]}")
+        raise RushError(f"Locust did not finish, see {log.name}: {_cause(Path(log.name).read_text())}")
     run = json.loads(result.read_text())
     answered = answers.read(written)
     ends_at = run["began_at"] + options.lasts_s
@@ -86,6 +86,13 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],
     )
+
+
+def _cause(log: str) -> str:
+    """The last error that Locust logged, or its last words."""
+    lines = [line for line in log.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [line.partition("/ERROR/")[2].partition(": ")[2] for line in lines if "/ERROR/" in line]
+    return (errors or lines)[-1]
 
 
 def _own_figures(status: dict[str, Any]) -> SubstationFigures:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,16 +57,19 @@ def read(path: Path) -> Trace:
     """Every row. Raises TraceError if there is no such file, a column is missing or no row is good."""
     try:
         text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise TraceError(f"{path}: {error}") from None
     rows = csv.DictReader(io.StringIO(text))
-    names = _names(rows.fieldnames or (), path)
     trace = Trace()
-    for row in rows:
-        try:
-            trace.visits.append(_visit(row, *names))
-        except ValueError as error:
-            trace.bad.append(f"line {rows.line_num}: {error}")
+    try:
+        names = _names(rows.fieldnames or (), path)
+        for row in rows:
+            try:
+                trace.visits.append(_visit(row, *names))
+            except ValueError as error:
+                trace.bad.append(f"line {rows.line_num}: {error}")
+    except csv.Error as error:
+        raise TraceError(f"{path}, line {rows.line_num}: {error}") from None
     if not trace.visits:
         raise TraceError(f"{path}: no row can be replayed: {'; '.join(trace.bad[:NAMED]) or 'there are none'}")
     return trace
@@ -83,7 +87,10 @@ def _names(columns: Sequence[str], path: Path) -> tuple[str, str, str, str]:
 
 
 def _visit(row: Mapping[str, str | None], local: str, arrival: str, departure: str, power: str) -> Visit:
-    stay_s = (_time(row, departure) - _time(row, arrival)).total_seconds()
+    arrived, left = _time(row, arrival), _time(row, departure)
+    if (arrived.tzinfo is None) != (left.tzinfo is None):
+        raise ValueError(f"only one of {arrival} and {departure} has a time zone")
+    stay_s = (left - arrived).total_seconds()
     if stay_s <= 0:
         raise ValueError(f"{departure} is not after {arrival}")
     car = Car(_number(row, power, POWER_KW), _number(row, "energy_kwh", ENERGY_KWH), stay_s)
@@ -147,8 +154,11 @@ class Replay:
 
 def one_day(trace: Trace, day: str) -> list[Visit]:
     """The visits of that day (YYYY-MM-DD), or of the one with the most."""
-    wanted = date.fromisoformat(day) if day else trace.busiest_day()
+    try:
+        wanted = date.fromisoformat(day) if day else trace.busiest_day()
+    except ValueError:
+        raise TraceError(f"--day must be a date like 2019-03-20, not {day!r}") from None
     visits = [visit for visit in trace.visits if visit.arrived.date() == wanted]
     if not visits:
-        raise TraceError(f"nobody came on {wanted}")
+        raise TraceError(f"--day: nobody came on {wanted}")
     return visits

@@ -28,8 +28,9 @@ class Verdict:
     """`jain` is the mean, over the rush, of Jain's index of the substations' loads: 1 if all are equally loaded.
 
     `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any.
-    `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a fleet's. `errors` counts each answer, to whatever
-    call, that was not right. Latency is each car's, from the instant its call was due.
+    `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
+    fleet's. `errors` counts each answer, to whatever call, that was not right. Latency is each car's, from the
+    instant its call was due.
     """
 
     substations: list[SubstationFigures]
