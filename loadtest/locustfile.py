@@ -9,13 +9,14 @@ locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 500 --spaw
 
 import logging
 import os
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 import gevent
 from locust import events
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, Runner
+from locust.runners import STATE_RUNNING, MasterRunner, Runner, WorkerRunner
 
 from loadtest import testrun
 from loadtest.limits import NoGridError, limit_kw
@@ -35,6 +36,13 @@ def add_options(parser: ArgumentParser) -> None:
     add_rush_options(parser)
     parser.add_argument("--result", default="", help="write how the run went to this file, as JSON")
     parser.add_argument("--answers", default="", help="write each answer to this file as it comes, a line of JSON each")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def alone(runner: Runner, **_: Any) -> None:
+    """Each process would make the whole plan: a rush twice as large, which no report would know of."""
+    if isinstance(runner, MasterRunner | WorkerRunner):
+        sys.exit("A rush is made by one Locust process: without --master, --worker and --processes.")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
