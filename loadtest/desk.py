@@ -1,6 +1,7 @@
 """Hands out each call at the instant it is due, whoever is still waiting for an answer."""
 
 import time
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -43,12 +44,18 @@ Errand = Ask | LookUp | Cancel
 class Desk:
     """`due` is on the clock of time.perf_counter. Fleets queue apart: theirs are other users.
 
-    `cars` counts those that were due so far; `open` are the errands without an outcome yet, by their id().
+    `cars` counts those that were due so far; `open` are the errands without an outcome yet, `sent` when a user took
+    each of them, by their id(). `all_busy` counts the calls for which no user was free when they were due; `late_s`
+    is how long each call waited for one.
     """
 
     began: float = 0.0
     cars: int = 0
     open: dict[int, Errand] = field(default_factory=dict)
+    sent: dict[int, float] = field(default_factory=dict)
+    all_busy: int = 0
+    late_s: "array[float]" = field(default_factory=lambda: array("f"))
+    free: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
     queues: dict[bool, Queue] = field(default_factory=lambda: {True: Queue(), False: Queue()})
 
     def run(self, arrivals: Iterable[Due], lasts_s: float = 0.0) -> None:
@@ -70,7 +77,13 @@ class Desk:
 
     def next(self, fleets: bool) -> Errand:
         """The next one, as soon as it is due."""
-        errand: Errand = self.queues[fleets].get()
+        self.free[fleets] += 1
+        try:
+            errand: Errand = self.queues[fleets].get()
+        finally:
+            self.free[fleets] -= 1
+        self.sent[id(errand)] = now = time.perf_counter()
+        self.late_s.append(max(0.0, now - errand.due))
         return errand
 
     def timing(self, errand: Errand, sent: float, answered: float) -> Timing:
@@ -83,16 +96,18 @@ class Desk:
 
     def done(self, errand: Errand) -> bool:
         """It has an outcome. False if the desk has closed meanwhile, and noted it as unanswered."""
+        self.sent.pop(id(errand), None)
         return self.open.pop(id(errand), None) is not None
 
     def close(self) -> list[Answer]:
         """What is still without an answer, whether it was sent or waits for a free user: from now on it has none."""
         now, at = time.perf_counter(), time.time()
         left, self.open = list(self.open.values()), {}
+        self.late_s.extend(now - errand.due for errand in left if id(errand) not in self.sent and errand.due <= now)
         return [answer for errand in left if errand.due <= now for answer in self._unanswered(errand, now, at)]
 
     def _unanswered(self, errand: Errand, now: float, at: float) -> list[Answer]:
-        timing = self.timing(errand, now, now)
+        timing = self.timing(errand, self.sent.get(id(errand), now), now)
         if isinstance(errand, Ask):
             call = "fleet" if len(errand.cars) > 1 else "charge"
             return answers_for(errand.cars, [Judged(UNANSWERED)] * len(errand.cars), call, at, timing)
@@ -105,7 +120,9 @@ class Desk:
         self._put(errand)
 
     def _put(self, errand: Errand) -> None:
-        self.queues[isinstance(errand, Ask) and len(errand.cars) > 1].put(errand)
+        fleets = isinstance(errand, Ask) and len(errand.cars) > 1
+        self.all_busy += self.queues[fleets].qsize() >= self.free[fleets]
+        self.queues[fleets].put(errand)
 
 
 def _sleep_until(instant: float) -> None:

@@ -14,8 +14,11 @@ from rich.console import Console
 from loadtest import answers
 from loadtest.answers import Answer
 from loadtest.desk import LAST_ANSWERS_S
-from loadtest.drivers import locust_command
+from loadtest.drivers import locust_command, users_for
+from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import Options
+from loadtest.plan import plan
+from loadtest.trace import TraceError
 from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, Sample, watch
 
@@ -51,6 +54,10 @@ class Recording:
 
 def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:
     """Let Locust loose on the grid and watch it until it is done. `status_urls` are the substations', if known."""
+    try:
+        users = users_for(plan(options, limit_kw(url)).arrivals)
+    except (NoGridError, TraceError) as error:
+        raise RushError(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)
     result, written = folder / "run.json", folder / "answers.jsonl"
     for old in (result, written):
@@ -59,7 +66,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
     samples: list[Sample] = []
     with (folder / "locust.log").open("w") as log:
         locust = subprocess.Popen(
-            [*locust_command(url, options), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [*locust_command(url, options, users), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
             samples += watch(url, locust, options.lasts_s, options.lasts_s + TO_START_AND_STOP_S, console)

@@ -60,7 +60,7 @@ class Run:
         """Call no more; say what it cost, and write down how it went."""
         if self.calling and self.calling is not gevent.getcurrent():
             self.calling.kill()
-        figures = self.generator.as_json(self.calls)
+        figures = self.generator.as_json(self.calls, self.desk.late_s, self.desk.all_busy)
         log.info("The generator used %s", describe(figures))
         if self.result:
             run = {

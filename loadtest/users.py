@@ -12,6 +12,7 @@ from loadtest import answers, testrun
 from loadtest.answers import FINE, Answer, Timing
 from loadtest.cars import Car
 from loadtest.desk import CONNECTION_TIMEOUT_S, NETWORK_TIMEOUT_S, Ask, Cancel, Errand, LookUp
+from loadtest.drivers import DRIVER_WEIGHT, FLEET_WEIGHT
 
 STATES = ("reserved", "charging", "unsettled", "interrupted", "requested", "finished", "cancelled", "expired")
 OVER = ("cancelled", "finished")  # finished: it was full just before
@@ -21,7 +22,7 @@ SOON_S = 5.0
 class Driver(FastHttpUser):
     """Asks for one car; may look its session up or cancel it."""
 
-    weight = 9
+    weight = DRIVER_WEIGHT
     fleets = False
     network_timeout = NETWORK_TIMEOUT_S
     connection_timeout = CONNECTION_TIMEOUT_S
@@ -85,7 +86,7 @@ class Driver(FastHttpUser):
 class Fleet(Driver):
     """Asks for many cars in one call."""
 
-    weight = 1
+    weight = FLEET_WEIGHT
     fleets = True
 
 

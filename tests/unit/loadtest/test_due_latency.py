@@ -110,7 +110,10 @@ def test_who_waits_for_a_free_connection_has_waited(server: Server, tmp_path: Pa
     assert len(waited_s) == CARS
     for number, each_s in enumerate(waited_s, start=1):
         assert number * STALL_S <= each_s < number * STALL_S + 0.5
-    assert json.loads(result.read_text())["generator"]["calls"] == CARS
+    generator = json.loads(result.read_text())["generator"]
+    assert (generator["calls"], generator["all_busy"]) == (CARS, CARS - 1)
+    assert generator["late_ms_p99"] == pytest.approx(1000 * STALL_S * (CARS - 1), rel=0.5)
+    assert "all of its users were busy when 4 calls were due" in done.stderr
     line = next(line for line in done.stderr.splitlines() + done.stdout.splitlines() if line.startswith("POST"))
     average_ms = float(line.partition("|")[2].split()[0])  # in Locust's own statistics
     assert average_ms == pytest.approx(1000 * sum(waited_s) / CARS, rel=0.05)
