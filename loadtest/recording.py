@@ -23,6 +23,7 @@ from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, Sample, watch
 
 OWN_ACCOUNT = "by their own account"
+BY_THE_LEDGER = "by the ledger's account; the substations were not asked"
 TO_START_AND_STOP_S = 30.0 + LAST_ANSWERS_S
 
 
@@ -48,8 +49,7 @@ class Recording:
 
     @property
     def verdict(self) -> Verdict:
-        loads = [[load.share for load in sample.loads] for sample in self.samples]
-        return judge(self.due, self.answers, self.lasted_s, self.substations, loads)
+        return judge(self.due, self.answers, self.lasted_s, self.substations, self.samples)
 
 
 def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:

@@ -28,6 +28,7 @@ from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
 from loadtest.recording import Recording, RushError, record
 from loadtest.report import headline, write_report
+from loadtest.series import series
 from loadtest.shapes import DAY_S
 from loadtest.show import show
 
@@ -90,6 +91,15 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(1, f"{in_make(message)}\n")
+
+
+def make_line(arguments: Sequence[str]) -> str:
+    """The same with make; empty if an option has no variable there."""
+    flags = [part for argument in arguments for part in argument.split("=", 1)[: 1 + argument.startswith("--")]]
+    pairs = list(zip(flags[::2], flags[1::2], strict=False))
+    if len(flags) % 2 or any(flag.removeprefix("--") not in VARIABLES for flag, _ in pairs):
+        return ""
+    return shlex.join(["make", "rush", *(f"{VARIABLES[flag.removeprefix('--')]}={value}" for flag, value in pairs)])
 
 
 def in_make(message: str) -> str:
@@ -167,7 +177,9 @@ def rush(target: Target, options: Options, folder: Path, console: Console) -> Re
     how = how_it_was_run(target, recording)
     write_report(recording, how, folder)
     show(recording.verdict, recording.accounts, console)
-    console.print(f"Rush: {recording.intensity}. {headline(recording.verdict)}.")
+    console.print(f"Rush: {recording.intensity}. {headline(recording)}.")
+    if gaps := series(recording).gaps:
+        console.print(f"Unknown: {gaps}.")
     console.print(f"Generator: {how['generator']}.")
     return recording
 
@@ -181,8 +193,10 @@ def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
         "Locust": generator["locust"],
         "matplotlib": matplotlib.__version__,
     }
+    with_make = make_line(sys.argv[1:])
     return {
         "command": shlex.join(["python", "-m", "loadtest.rush", *sys.argv[1:]]),
+        **({"with make": with_make} if with_make else {}),
         "grid": f"{target.url}: {target.what}",
         "arrivals": f"{recording.intensity}; an open Poisson process, seed {recording.options.seed}",
         "latency": "of each car, from the instant its call was due until its answer was read",

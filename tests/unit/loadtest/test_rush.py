@@ -10,7 +10,7 @@ from rich.console import Console
 
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
 from loadtest.recording import RushError, _cause
-from loadtest.rush import TIME_SCALE, VARIABLES, Asked, parse, target_of
+from loadtest.rush import TIME_SCALE, VARIABLES, Asked, make_line, parse, target_of
 
 from ..conftest import Server
 
@@ -146,3 +146,9 @@ def test_every_variable_of_make_rush_is_known_by_its_name() -> None:
     always = {name: option for option, name in re.findall(r"--([a-z-]+) \$\(([A-Z_]+)\)", recipe)}
 
     assert {name: option for option, name in VARIABLES.items()} == given | always
+
+
+def test_a_rush_can_be_run_again_with_make() -> None:
+    assert make_line(["--shape", "steady", "--duration=12"]) == "make rush SHAPE=steady DURATION=12"
+    assert make_line(["--trace", "a b.csv"]) == "make rush 'FILE=a b.csv'"
+    assert make_line(["--shape", "steady", "--seed", "3"]) == ""
