@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,9 @@ TITLES = {
     "steady": "A steady rush",
     "trace": "A recorded day, replayed",
 }
+CHARACTER_POINTS = 1_600.0
+"""The width of the slide: so many characters, times their size."""
+FOOTER_CHARACTERS = 180
 KEPT, BROKEN = panels.GREEN, panels.RED
 
 
@@ -82,16 +86,23 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     figure = Figure(figsize=(16, 9))
     figure.text(0.045, 0.95, title(recording), size=22, weight="bold")
     colour = KEPT if verdict.kept else BROKEN
-    figure.text(0.045, 0.912, headline(recording), size=15, weight="bold", color=colour)
-    figure.text(0.045, 0.852, summary(recording, verdict, over_time), size=12, color=panels.GREY, linespacing=1.4)
+    said, more = headline(recording), summary(recording, verdict, over_time)
+    figure.text(0.045, 0.912, said, size=fitting(said, 15), weight="bold", color=colour)
+    figure.text(0.045, 0.852, more, size=fitting(more, 12), color=panels.GREY, linespacing=1.4)
     grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
     places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
     for place, panel in zip(places, OVER_TIME, strict=True):
         _draw(figure, place, panel, recording, over_time)
     panels.accepted(figure.add_subplot(grid[0, 2]), over_time)
     footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
+    footer = [row for line in footer for row in textwrap.wrap(line, FOOTER_CHARACTERS)]
     figure.text(0.045, 0.016, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
     return figure
+
+
+def fitting(text: str, size: float) -> float:
+    """This size, or the smaller one at which the longest line still ends on the slide."""
+    return min(size, CHARACTER_POINTS / max(len(line) for line in text.splitlines()))
 
 
 def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:

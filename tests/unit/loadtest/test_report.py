@@ -14,7 +14,7 @@ from loadtest.answers import Answer
 from loadtest.options import Options
 from loadtest.panels import _with_gaps
 from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
-from loadtest.report import headline, write_report
+from loadtest.report import fitting, headline, write_report
 from loadtest.series import acceptance, series
 from loadtest.show import show
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
@@ -94,6 +94,11 @@ def test_from_outside_the_promise_is_kept_by_the_ledgers_account_only(tmp_path: 
     with Console(record=True, file=io.StringIO(), width=200) as console:
         show(outside.verdict, outside.accounts, console)
     assert "(by the ledger's account; the substations were not asked)" in console.export_text()
+
+
+def test_a_long_line_is_set_smaller_and_a_short_one_is_not() -> None:
+    assert fitting("Kept", 15) == 15
+    assert fitting("short\n" + "x" * 200, 12) == 8
 
 
 def test_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
