@@ -57,7 +57,7 @@ def _replay(options: Options, limit_kw: float, rng: random.Random) -> Plan:
     visits = trace.one_day(read, options.day)
     replay = trace.Replay(visits, options.lasts_s, options.time_scale)
     copies = options.peak or replay.copies(options.load, limit_kw)
-    said = f"{len(visits)} visits of {visits[0].arrived.date()} in {options.lasts_s:g} s, each made {copies:.1f} times"
+    said = f"{len(visits)} visits of {visits[0].arrived.date()} in {options.lasts_s:g} s, each made {copies:.3g} times"
     bad = f"{len(read.bad)} rows of the trace cannot be replayed: " + "; ".join(read.bad[: trace.NAMED])
     peak = replay.peak_kw(copies) / limit_kw
     return Plan(replay.arrivals(copies, rng), _with_peak(said, peak), peak, (bad,) if read.bad else ())

@@ -28,7 +28,7 @@ TITLES = {
     "steady": "A steady rush",
     "trace": "A recorded day, replayed",
 }
-CHARACTER_POINTS = 1_600.0
+BOLD, PLAIN = 1_480.0, 2_080.0
 """The width of the slide: so many characters, times their size."""
 FOOTER_CHARACTERS = 180
 KEPT, BROKEN = panels.GREEN, panels.RED
@@ -87,8 +87,8 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     figure.text(0.045, 0.95, title(recording), size=22, weight="bold")
     colour = KEPT if verdict.kept else BROKEN
     said, more = headline(recording), summary(recording, verdict, over_time)
-    figure.text(0.045, 0.912, said, size=fitting(said, 15), weight="bold", color=colour)
-    figure.text(0.045, 0.852, more, size=fitting(more, 12), color=panels.GREY, linespacing=1.4)
+    figure.text(0.045, 0.912, said, size=fitting(said, 15, BOLD), weight="bold", color=colour)
+    figure.text(0.045, 0.852, more, size=fitting(more, 12, PLAIN), color=panels.GREY, linespacing=1.4)
     grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
     places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
     for place, panel in zip(places, OVER_TIME, strict=True):
@@ -100,9 +100,9 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     return figure
 
 
-def fitting(text: str, size: float) -> float:
+def fitting(text: str, size: float, width: float) -> float:
     """This size, or the smaller one at which the longest line still ends on the slide."""
-    return min(size, CHARACTER_POINTS / max(len(line) for line in text.splitlines()))
+    return min(size, width / max(len(line) for line in text.splitlines()))
 
 
 def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:

@@ -97,8 +97,8 @@ def test_from_outside_the_promise_is_kept_by_the_ledgers_account_only(tmp_path: 
 
 
 def test_a_long_line_is_set_smaller_and_a_short_one_is_not() -> None:
-    assert fitting("Kept", 15) == 15
-    assert fitting("short\n" + "x" * 200, 12) == 8
+    assert fitting("Kept", 15, 1_600) == 15
+    assert fitting("short\n" + "x" * 200, 12, 1_600) == 8
 
 
 def test_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
