@@ -28,9 +28,9 @@ TITLES = {
     "steady": "A steady rush",
     "trace": "A recorded day, replayed",
 }
-BOLD, PLAIN = 1_480.0, 2_080.0
+BOLD, PLAIN = 1_850.0, 2_080.0
 """The width of the slide: so many characters, times their size."""
-FOOTER_CHARACTERS = 180
+FOOTER_CHARACTERS = 215
 KEPT, BROKEN = panels.GREEN, panels.RED
 
 
@@ -96,7 +96,7 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     panels.accepted(figure.add_subplot(grid[0, 2]), over_time)
     footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
     footer = [row for line in footer for row in textwrap.wrap(line, FOOTER_CHARACTERS)]
-    figure.text(0.045, 0.016, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
+    figure.text(0.045, 0.008, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
     return figure
 
 
