@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypedDict
 from loadtest.cars import Car
 
 GOOD = ("charging", "refused")
-FINE = (*GOOD, "found", "cancelled")
+GOOD_VISITS = ("found", "cancelled")
+FINE = (*GOOD, *GOOD_VISITS)
 ACCEPTED = ("charging", "finished", "interrupted")
 """States of a session that was just asked for. The last two: the api asked twice, and a short one was done meanwhile,
 or its substation died."""

@@ -30,19 +30,6 @@ def some_car(rng: random.Random) -> Car:
     return rng.choices(CARS, SHARES)[0]
 
 
-def mean_held_kws(time_scale: float, longest_s: float) -> float:
-    """The mean over the mix of power x session time, in kW x real seconds.
-
-    A session counts for `longest_s` at most: in a run shorter than a session nobody leaves, and the grid can carry
-    no more cars than fill it once.
-    """
-    return sum(share * held_kws(car, time_scale, longest_s) for car, share in zip(CARS, SHARES, strict=True))
-
-
-def held_kws(car: Car, time_scale: float, longest_s: float) -> float:
-    return car.power_kw * min(car.session_s / time_scale, longest_s)
-
-
 def mean_power_kw() -> float:
     return sum(share * car.power_kw for car, share in zip(CARS, SHARES, strict=True))
 

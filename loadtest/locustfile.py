@@ -9,16 +9,17 @@ locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 500 --spaw
 
 import logging
 import os
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 import gevent
-import requests
 from locust import events
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, Runner
+from locust.runners import STATE_RUNNING, MasterRunner, Runner, WorkerRunner
 
 from loadtest import testrun
+from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import Options
 from loadtest.options import add_options as add_rush_options
 from loadtest.plan import plan
@@ -35,6 +36,13 @@ def add_options(parser: ArgumentParser) -> None:
     add_rush_options(parser)
     parser.add_argument("--result", default="", help="write how the run went to this file, as JSON")
     parser.add_argument("--answers", default="", help="write each answer to this file as it comes, a line of JSON each")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def alone(runner: Runner, **_: Any) -> None:
+    """Each process would make the whole plan: a rush twice as large, which no report would know of."""
+    if isinstance(runner, MasterRunner | WorkerRunner):
+        sys.exit("A rush is made by one Locust process: without --master, --worker and --processes.")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -56,26 +64,17 @@ def _run(environment: Environment, runner: Runner, current: Run) -> None:
     try:
         if wrong := current.options.wrong():
             raise ValueError(wrong)
-        planned = plan(current.options, _limit_kw(environment.host or ""))
+        planned = plan(current.options, limit_kw(environment.host or ""))
         while runner.state != STATE_RUNNING:  # until all users are there
             gevent.sleep(0.05)
         current.make(planned)
-    except (TraceError, requests.RequestException, ValueError) as error:
+    except (NoGridError, TraceError, ValueError) as error:
         log.error(error)
         environment.process_exit_code = 1
     if environment.web_ui is None:
         runner.quit()
     elif current is testrun.now:  # not if another test has begun meanwhile
         runner.stop()
-
-
-def _limit_kw(host: str) -> float:
-    answer = requests.get(f"{host}/grid", timeout=10)
-    answer.raise_for_status()
-    limit_kw = sum(row["limit_kw"] for row in answer.json()["substations"] if row["state"] == "up")
-    if not limit_kw:
-        raise ValueError(f"No substation is up at {host}")
-    return float(limit_kw)
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]

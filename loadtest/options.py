@@ -69,10 +69,10 @@ HELP = {
     "duration": "real seconds. rush-hour, workplace, public and trace: the 24 hours are compressed into them; "
     "if 0, by the grid's TIME_SCALE, that is into 86400 / TIME_SCALE seconds. burst and steady: how long they last; "
     "if 0, until stopped",
-    "load": "in the busiest hour cars ask for this many times the power that the grid can give. The cars a second are "
-    "load x limit / mean (power x session time), with the limits in GET /grid and a session as long as the grid's "
-    "TIME_SCALE makes it, though no longer than the whole run. burst: together they draw this many times the limits. "
-    "trace: each visit is made as often as that takes",
+    "load": "as many cars come as would, if nobody were refused, at the worst moment commit this many times the power "
+    "that the grid can give: the arrivals of the shape, each for as long as its session lasts at the grid's "
+    "TIME_SCALE, against the limits in GET /grid. trace: each visit is made as often as that takes. burst: those of "
+    "one instant draw this many times the limits",
     "peak": "instead of --load: cars a second in the busiest hour; burst: cars at once; trace: how often each visit "
     "is made",
     "time_scale": "the grid's TIME_SCALE: simulated seconds that pass in one real second. By default the variable of "
@@ -89,9 +89,10 @@ HELP = {
 
 def add_options(parser: ArgumentParser, defaults: Options = DEFAULTS) -> None:
     for name, default in asdict(defaults).items():
+        kind = type(default)
         if name == "time_scale":
-            default = float(os.environ.get("TIME_SCALE") or default)
+            default = os.environ.get("TIME_SCALE") or default
         choices = SHAPES if name == "shape" else None
         text = f"{HELP[name]} (default: {default})" if default != "" else HELP[name]
         flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=type(default), default=default, choices=choices, help=text)
+        parser.add_argument(flag, type=kind, default=default, choices=choices, help=text)

@@ -1,13 +1,13 @@
 """The figures of a report, each drawn on axes that it is given. Colours: Okabe and Ito's, for every kind of sight."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from loadtest.series import Series
-from loadtest.verdict import SATURATED
+from loadtest.verdict import SATURATED, WHILE_SATURATED
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#0072B2",
@@ -27,13 +27,18 @@ FEWEST_BARS = 4
 Panel = Callable[[Axes, Series], None]
 
 
+def _with_gaps(values: Sequence[float | None]) -> list[float]:
+    """What is unknown is not drawn, and no line is drawn across it."""
+    return [math.nan if value is None else value for value in values]
+
+
 def loads(axes: Axes, series: Series) -> None:
     axes.set_title("Load of every substation")
     few = len(series.loads) <= len(SUBSTATIONS)
     for number, (name, values) in enumerate(series.loads.items()):
         colour = SUBSTATIONS[number] if few else GREY
         label = f"{name} ({series.limits_kw[name]:g} kW)" if few else None
-        axes.plot(series.sampled_s, values, color=colour, label=label, alpha=0.9 if few else 0.3)
+        axes.plot(series.sampled_s, _with_gaps(values), color=colour, label=label, alpha=0.9 if few else 0.3)
     axes.axhline(1, color=RED, linestyle="--", linewidth=1.8, label="limit")
     axes.set_ylim(0, 1.4)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -59,8 +64,7 @@ def latency(axes: Axes, series: Series) -> None:
     axes.set_title("Latency, from the instant a call was due")
     middles = [begins + series.bin_s / 2 for begins in series.bins_s]
     for name, (colour, size) in LATENCIES.items():
-        values = [math.nan if ms is None else ms for ms in series.latency_ms[name]]
-        axes.plot(middles, values, color=colour, marker="o", markersize=size, label=name)
+        axes.plot(middles, _with_gaps(series.latency_ms[name]), color=colour, marker="o", markersize=size, label=name)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low / 1.2, high * 2.5)
@@ -73,12 +77,13 @@ def latency(axes: Axes, series: Series) -> None:
 
 def fairness(axes: Axes, series: Series) -> None:
     axes.set_title("Jain's index of the loads (1 = all equal)")
-    used = [sum(values) / len(values) for values in zip(*series.loads.values(), strict=True)]
-    busy = [index if share else math.nan for index, share in zip(series.jain, used, strict=True)]
-    axes.plot(series.sampled_s, busy, color=GREEN)
-    full = [share >= SATURATED for share in used]
-    label = f"at least {SATURATED:.0%} of the grid in use"
-    axes.fill_between(series.sampled_s, 0, 1, where=full, color=ORANGE, alpha=0.3, step="mid", linewidth=0, label=label)
+    busy = [index if share else None for index, share in zip(series.jain, series.used, strict=True)]
+    axes.plot(series.sampled_s, _with_gaps(busy), color=GREEN)
+    saturated = [(share or 0) >= SATURATED for share in series.used]
+    label = WHILE_SATURATED
+    axes.fill_between(
+        series.sampled_s, 0, 1, where=saturated, color=ORANGE, alpha=0.3, step="mid", linewidth=0, label=label
+    )
     axes.set_ylim(0, 1.3)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("index")

@@ -5,35 +5,51 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest import shapes, trace
+from loadtest import expected, shapes, trace
 from loadtest.options import Options
-from loadtest.shapes import Due
+from loadtest.shapes import Due, Rate
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`intensity` says in words how many come, `notes` what is worth knowing about it."""
+    """`intensity` says in words how many come, `notes` what is worth knowing about it.
+
+    `expected_peak` is the most power that would be committed if nobody were refused, in limits of the grid.
+    """
 
     arrivals: Iterator[Due]
     intensity: str
+    expected_peak: float
     notes: tuple[str, ...] = ()
 
 
 def plan(options: Options, limit_kw: float) -> Plan:
     """What to do to a grid of this limit. Raises TraceError."""
     rng = random.Random(options.seed)
-    lasts_s = options.lasts_s
+    lasts_s, scale = options.lasts_s, options.time_scale
     if options.shape == "trace":
         return _replay(options, limit_kw, rng)
     if options.shape == "burst":
         cars = round(options.peak) or shapes.burst_size(options.load, limit_kw)
-        return Plan(shapes.bursts(lasts_s, cars, rng), f"{cars} cars at once, every {shapes.BURST_EVERY_S:g} s")
-    rate = options.peak or shapes.peak_rate(options.load, limit_kw, options.time_scale, lasts_s)
-    if options.shape == "steady":
-        return Plan(shapes.parties(shapes.steady(lasts_s, rate), options.fleets, rng), f"{rate:.1f} cars a second")
-    rates = shapes.day(options.shape, lasts_s, rate)
-    said = f"24 h in {lasts_s:g} s, {rate:.1f} cars a second in the busiest hour"
-    return Plan(shapes.parties(rates, options.fleets, rng), said)
+        peak = expected.peak_kw(expected.of_bursts(cars, lasts_s, scale), scale, lasts_s) / limit_kw
+        said = f"{cars} cars at once, every {shapes.BURST_EVERY_S:g} s"
+        return Plan(shapes.bursts(lasts_s, cars, rng), _with_peak(said, peak), peak)
+    rate = options.peak or expected.peak_rate(options.load, limit_kw, _rates(options, 1.0), scale, lasts_s)
+    rates = _rates(options, rate)
+    peak = expected.peak_kw(expected.of_rates(rates), scale, lasts_s) / limit_kw
+    said = f"{rate:.1f} cars a second"
+    if options.shape != "steady":
+        said = f"24 h in {lasts_s:g} s, {said} in the busiest hour"
+    return Plan(shapes.parties(rates, options.fleets, rng), _with_peak(said, peak), peak)
+
+
+def _rates(options: Options, peak: float) -> list[Rate]:
+    lasts_s = options.lasts_s
+    return shapes.steady(lasts_s, peak) if options.shape == "steady" else shapes.day(options.shape, lasts_s, peak)
+
+
+def _with_peak(said: str, peak: float) -> str:
+    return f"{said}; expected peak: {peak:.2f} x the limit, if nobody were refused"
 
 
 def _replay(options: Options, limit_kw: float, rng: random.Random) -> Plan:
@@ -41,6 +57,7 @@ def _replay(options: Options, limit_kw: float, rng: random.Random) -> Plan:
     visits = trace.one_day(read, options.day)
     replay = trace.Replay(visits, options.lasts_s, options.time_scale)
     copies = options.peak or replay.copies(options.load, limit_kw)
-    said = f"{len(visits)} visits of {visits[0].arrived.date()} in {options.lasts_s:g} s, each made {copies:.1f} times"
+    said = f"{len(visits)} visits of {visits[0].arrived.date()} in {options.lasts_s:g} s, each made {copies:.3g} times"
     bad = f"{len(read.bad)} rows of the trace cannot be replayed: " + "; ".join(read.bad[: trace.NAMED])
-    return Plan(replay.arrivals(copies, rng), said, (bad,) if read.bad else ())
+    peak = replay.peak_kw(copies) / limit_kw
+    return Plan(replay.arrivals(copies, rng), _with_peak(said, peak), peak, (bad,) if read.bad else ())

@@ -13,13 +13,18 @@ from rich.console import Console
 
 from loadtest import answers
 from loadtest.answers import Answer
-from loadtest.drivers import locust_command
+from loadtest.desk import LAST_ANSWERS_S
+from loadtest.drivers import locust_command, users_for
+from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import Options
+from loadtest.plan import plan
+from loadtest.trace import TraceError
 from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, Sample, watch
 
 OWN_ACCOUNT = "by their own account"
-TO_START_AND_STOP_S = 45.0
+BY_THE_LEDGER = "by the ledger's account; the substations were not asked"
+TO_START_AND_STOP_S = 30.0 + LAST_ANSWERS_S
 
 
 class RushError(Exception):
@@ -28,13 +33,14 @@ class RushError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """`accounts` says whose figures `substations` are."""
+    """`accounts` says whose figures `substations` are, `due` how many cars were due."""
 
     options: Options
     url: str
     intensity: str
     began_at: float
     lasted_s: float
+    due: int
     answers: list[Answer]
     samples: list[Sample]
     substations: list[SubstationFigures]
@@ -43,12 +49,15 @@ class Recording:
 
     @property
     def verdict(self) -> Verdict:
-        loads = [[load.share for load in sample.loads] for sample in self.samples]
-        return judge(self.answers, self.lasted_s, self.substations, loads)
+        return judge(self.due, self.answers, self.lasted_s, self.substations, self.samples)
 
 
 def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:
     """Let Locust loose on the grid and watch it until it is done. `status_urls` are the substations', if known."""
+    try:
+        users = users_for(plan(options, limit_kw(url)).arrivals)
+    except (NoGridError, TraceError) as error:
+        raise RushError(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)
     result, written = folder / "run.json", folder / "answers.jsonl"
     for old in (result, written):
@@ -57,7 +66,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
     samples: list[Sample] = []
     with (folder / "locust.log").open("w") as log:
         locust = subprocess.Popen(
-            [*locust_command(url, options), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [*locust_command(url, options, users), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
             samples += watch(url, locust, options.lasts_s, options.lasts_s + TO_START_AND_STOP_S, console)
@@ -65,7 +74,7 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
             locust.terminate()
             locust.wait()
     if locust.returncode or not result.exists():
-        raise RushError(f"Locust did not finish; the end of {log.name}:\n{Path(log.name).read_text()[-1000:]}")
+        raise RushError(f"Locust did not finish, see {log.name}: {_cause(Path(log.name).read_text())}")
     run = json.loads(result.read_text())
     answered = answers.read(written)
     ends_at = run["began_at"] + options.lasts_s
@@ -77,12 +86,20 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         intensity=run["intensity"],
         began_at=run["began_at"],
         lasted_s=options.lasts_s,
+        due=run["cars"],
         answers=answered,
         samples=samples,
         substations=own or seen_figures(samples, answered),
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],
     )
+
+
+def _cause(log: str) -> str:
+    """The last error that Locust logged, or its last words."""
+    lines = [line for line in log.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [line.partition("/ERROR/")[2].partition(": ")[2] for line in lines if "/ERROR/" in line]
+    return (errors or lines)[-1]
 
 
 def _own_figures(status: dict[str, Any]) -> SubstationFigures:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from loadtest import panels
 from loadtest.panels import OVER_TIME, Panel
-from loadtest.recording import Recording
+from loadtest.recording import BY_THE_LEDGER, OWN_ACCOUNT, Recording
 from loadtest.series import Series, series
 from loadtest.verdict import Verdict
 
@@ -27,6 +28,9 @@ TITLES = {
     "steady": "A steady rush",
     "trace": "A recorded day, replayed",
 }
+BOLD, PLAIN = 1_850.0, 2_080.0
+"""The width of the slide: so many characters, times their size."""
+FOOTER_CHARACTERS = 215
 KEPT, BROKEN = panels.GREEN, panels.RED
 
 
@@ -52,8 +56,8 @@ def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> 
     page = environment.from_string(TEMPLATE.read_text())
     html = page.render(
         title=title(recording),
-        headline=headline(verdict),
-        summary=summary(recording, verdict),
+        headline=headline(recording),
+        summary=summary(recording, verdict, over_time),
         verdict=verdict,
         recording=recording,
         series=over_time,
@@ -68,35 +72,48 @@ def title(recording: Recording) -> str:
     return f"{TITLES[recording.options.shape]}: {recording.verdict.requests:,} cars ask a grid of {limit_kw:,g} kW"
 
 
-def headline(verdict: Verdict) -> str:
+def headline(recording: Recording) -> str:
+    """The promise, and on whose word."""
+    verdict = recording.verdict
     overload_s = sum(each.overload_s for each in verdict.substations)
     peak = max((each.peak_kw / each.limit_kw for each in verdict.substations), default=0.0)
     kept = "Kept" if verdict.kept else f"NOT kept ({verdict.why_not})"
-    return f"{kept}: {overload_s:g} s of overload, highest peak {peak:.1%} of its limit"
+    whose = "" if recording.accounts == OWN_ACCOUNT else f" ({BY_THE_LEDGER})"
+    return f"{kept}: {overload_s:g} s of overload, highest peak {peak:.1%} of its limit{whose}"
 
 
 def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mapping[str, str]) -> Figure:
     figure = Figure(figsize=(16, 9))
     figure.text(0.045, 0.95, title(recording), size=22, weight="bold")
     colour = KEPT if verdict.kept else BROKEN
-    figure.text(0.045, 0.912, headline(verdict), size=15, weight="bold", color=colour)
-    figure.text(0.045, 0.852, summary(recording, verdict), size=12, color=panels.GREY, linespacing=1.4)
+    said, more = headline(recording), summary(recording, verdict, over_time)
+    figure.text(0.045, 0.912, said, size=fitting(said, 15, BOLD), weight="bold", color=colour)
+    figure.text(0.045, 0.852, more, size=fitting(more, 12, PLAIN), color=panels.GREY, linespacing=1.4)
     grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
     places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
     for place, panel in zip(places, OVER_TIME, strict=True):
         _draw(figure, place, panel, recording, over_time)
     panels.accepted(figure.add_subplot(grid[0, 2]), over_time)
     footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
-    figure.text(0.045, 0.016, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
+    footer = [row for line in footer for row in textwrap.wrap(line, FOOTER_CHARACTERS)]
+    figure.text(0.045, 0.008, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
     return figure
 
 
-def summary(recording: Recording, verdict: Verdict) -> str:
+def fitting(text: str, size: float, width: float) -> float:
+    """This size, or the smaller one at which the longest line still ends on the slide."""
+    return min(size, width / max(len(line) for line in text.splitlines()))
+
+
+def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:
     latency = ", ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
-    jain = "" if verdict.jain_saturated is None else f"; Jain's index {verdict.jain_saturated} while the grid was full"
+    jain = f"; Jain's index {verdict.fairness}" if verdict.fairness else ""
+    gaps = f"; {over_time.gaps}" if over_time.gaps else ""
     errors = sum(verdict.errors.values())
     outcomes = f"{verdict.charging:,} charging, {verdict.refused:,} refused by a full grid, {errors:,} errors"
-    return f"{recording.intensity}\n{outcomes}; latency {latency}{jain}"
+    if verdict.visit_errors:
+        outcomes += f" (and {sum(verdict.visit_errors.values()):,} to look-ups and cancels)"
+    return f"{recording.intensity}{gaps}\n{outcomes}; latency {latency}{jain}"
 
 
 def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:

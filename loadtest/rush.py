@@ -7,6 +7,7 @@ that grid's is the one with which a day of arrivals is a day of charging too: 86
 
 import os
 import platform
+import re
 import shlex
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -15,23 +16,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import matplotlib
 from rich.console import Console
 
 from grid.local import BALANCERS, CAPACITIES_KW, LocalGrid, LocalGridError, end_on_signals
+from loadtest import trace
 from loadtest.generator import describe
+from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
 from loadtest.recording import Recording, RushError, record
 from loadtest.report import headline, write_report
+from loadtest.series import series
 from loadtest.shapes import DAY_S
 from loadtest.show import show
-from loadtest.verdict import percentile
 
 BUILD = Path("build") / "rush"
 DURATION_S = 60.0
 # As in the demo: one simulated hour in two seconds.
 TIME_SCALE = 1800.0
+VARIABLES = {
+    "shape": "SHAPE",
+    "load": "LOAD",
+    "duration": "DURATION",
+    "host": "HOST",
+    "peak": "PEAK",
+    "time-scale": "TIME_SCALE",
+    "trace": "FILE",
+    "day": "DAY",
+    "substations": "SUBSTATIONS_KW",
+}
+"""Of `make rush`, by the option that each is here."""
+OPTION = re.compile(rf"--({'|'.join(VARIABLES)})\b")
 
 
 @dataclass(frozen=True)
@@ -69,9 +86,30 @@ def main() -> None:
     sys.exit(0 if recording.verdict.kept else 1)
 
 
+class Parser(ArgumentParser):
+    """Its last word is what is wrong, in a sentence that names the variable of make too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"{in_make(message)}\n")
+
+
+def make_line(arguments: Sequence[str]) -> str:
+    """The same with make; empty if an option has no variable there."""
+    flags = [part for argument in arguments for part in argument.split("=", 1)[: 1 + argument.startswith("--")]]
+    pairs = list(zip(flags[::2], flags[1::2], strict=False))
+    if len(flags) % 2 or any(flag.removeprefix("--") not in VARIABLES for flag, _ in pairs):
+        return ""
+    return shlex.join(["make", "rush", *(f"{VARIABLES[flag.removeprefix('--')]}={value}" for flag, value in pairs)])
+
+
+def in_make(message: str) -> str:
+    """With the variable of make before each option that has one."""
+    return OPTION.sub(lambda found: f"{VARIABLES[found[1]]} ({found[0]})", message)
+
+
 def parse(arguments: Sequence[str]) -> Asked:
     """What was typed, made complete; or a message that says what is wrong with it."""
-    parser = ArgumentParser("python -m loadtest.rush", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser("python -m loadtest.rush", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="", help="the api of a running grid")
     text = "without --host: the limits in kW of the substations to start (default: %(default)s)"
     parser.add_argument("--substations", default=",".join(map(str, CAPACITIES_KW)), help=text)
@@ -84,13 +122,29 @@ def parse(arguments: Sequence[str]) -> Asked:
         parser.error(wrong)
     if not 0 < options.lasts_s < float("inf"):
         parser.error(f"--shape {options.shape} needs a --duration")
-    if options.shape == "trace" and not Path(options.trace).is_file():
-        parser.error(f"--shape trace needs a --trace file, not {options.trace!r}")
+    if options.shape == "trace":
+        if not Path(options.trace).is_file():
+            parser.error(f"--trace must name a file of sessions, not {options.trace!r}")
+        try:
+            read = trace.read(Path(options.trace))
+        except trace.TraceError as error:
+            parser.error(f"--trace: {error}")
+        try:
+            trace.one_day(read, options.day)
+        except trace.TraceError as error:
+            parser.error(str(error))
     try:
-        substations_kw = [float(limit) for limit in parsed.substations.split(",")]
+        substations_kw = _limits(parsed.substations)
     except ValueError:
-        parser.error(f"--substations must be like 100,150,250; not {parsed.substations!r}")
+        parser.error(f"--substations must be limits above 0 in kW like 100,150,250, not {parsed.substations!r}")
     return Asked(parsed.host.rstrip("/"), substations_kw, options)
+
+
+def _limits(typed: str) -> list[float]:
+    limits = [float(limit) for limit in typed.split(",")]
+    if not all(0 < limit < float("inf") for limit in limits):
+        raise ValueError(typed)
+    return limits
 
 
 def fitting_time_scale(options: Options) -> float:
@@ -102,6 +156,10 @@ def target_of(asked: Asked, console: Console) -> Iterator[Target]:
     """The grid at the host; or one that runs as long as this does."""
     scale = f"TIME_SCALE {asked.options.time_scale:g}"
     if asked.host:
+        try:
+            limit_kw(asked.host)
+        except NoGridError as error:
+            raise RushError(in_make(f"--host: {error}")) from None
         yield Target(asked.host, f"running already, and taken to have {scale}")
         return
     console.print(f"Starting {len(asked.substations_kw)} substations, {BALANCERS} balancers and the api ...")
@@ -119,7 +177,9 @@ def rush(target: Target, options: Options, folder: Path, console: Console) -> Re
     how = how_it_was_run(target, recording)
     write_report(recording, how, folder)
     show(recording.verdict, recording.accounts, console)
-    console.print(f"Rush: {recording.intensity}. {headline(recording.verdict)}.")
+    console.print(f"Rush: {recording.intensity}. {headline(recording)}.")
+    if gaps := series(recording).gaps:
+        console.print(f"Unknown: {gaps}.")
     console.print(f"Generator: {how['generator']}.")
     return recording
 
@@ -133,13 +193,14 @@ def how_it_was_run(target: Target, recording: Recording) -> dict[str, str]:
         "Locust": generator["locust"],
         "matplotlib": matplotlib.__version__,
     }
-    late = percentile([answer.late_ms for answer in recording.answers], 0.99)
+    with_make = make_line(sys.argv[1:])
     return {
         "command": shlex.join(["python", "-m", "loadtest.rush", *sys.argv[1:]]),
+        **({"with make": with_make} if with_make else {}),
         "grid": f"{target.url}: {target.what}",
         "arrivals": f"{recording.intensity}; an open Poisson process, seed {recording.options.seed}",
         "latency": "of each car, from the instant its call was due until its answer was read",
-        "generator": f"{describe(generator)}; 99 % of the calls were sent within {late:.0f} ms of when they were due",
+        "generator": describe(generator),
         "machine": f"{os.cpu_count()} cores for {users}, {platform.platform()}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "when": datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -28,25 +28,37 @@ class Acceptance:
 @dataclass(frozen=True)
 class Series:
     """Over seconds since the start. `limits_kw` and `loads` (committed ÷ limit) are by substation, `rates` (cars a
-    second) by outcome, `latency_ms` by percentile; a bin in which nobody asked has no latency.
+    second) by outcome, `latency_ms` by percentile; a bin in which nobody asked has no latency. None is unknown: a
+    substation that was not up, or a moment at which the grid did not say. `used` is the share of the grid in use.
     """
 
     sampled_s: list[float]
     limits_kw: dict[str, float]
-    loads: dict[str, list[float]]
-    jain: list[float]
+    loads: dict[str, list[float | None]]
+    used: list[float | None]
+    jain: list[float | None]
     bin_s: float
     bins_s: list[float]
     rates: dict[str, list[float]]
     latency_ms: dict[str, list[float | None]]
     acceptance: list[Acceptance]
 
+    @property
+    def gaps(self) -> str:
+        """How much is unknown, in words; empty if nothing is."""
+        count = len(self.sampled_s)
+        silent = sum(used is None for used in self.used)
+        away = {name: loads.count(None) - silent for name, loads in self.loads.items()}
+        said = [f"{silent} of {count} samples of GET /grid are missing"] if silent else []
+        said += [f"{name} was not up in {missing} of {count} samples" for name, missing in away.items() if missing]
+        return "; ".join(said)
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def series(recording: Recording) -> Series:
-    samples = [sample for sample in recording.samples if sample.loads]
+    samples = recording.samples
     limits = {load.substation: load.limit_kw for sample in samples for load in sample.loads}
     shares = [{load.substation: load.share for load in sample.loads} for sample in samples]
     asked = [answer for answer in recording.answers if answer.asks]
@@ -55,14 +67,19 @@ def series(recording: Recording) -> Series:
     return Series(
         sampled_s=[round(sample.at - recording.began_at, 3) for sample in samples],
         limits_kw=limits,
-        loads={name: [round(share.get(name, 0.0), 4) for share in shares] for name in limits},
-        jain=[round(jain(list(share.values())), 4) for share in shares],
+        loads={name: [_rounded(share.get(name)) for share in shares] for name in limits},
+        used=[_rounded(sample.used) for sample in samples],
+        jain=[_rounded(jain(list(share.values()))) if share else None for share in shares],
         bin_s=bin_s,
         bins_s=[round(number * bin_s, 3) for number in range(len(bins))],
         rates=_rates(bins, bin_s),
         latency_ms={f"p{share * 100:g}": [_latency(each, share) for each in bins] for share in PERCENTILES},
         acceptance=acceptance(asked),
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _bins(asked: Sequence[Answer], bin_s: float, lasted_s: float) -> list[list[Answer]]:

@@ -9,9 +9,10 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from loadtest.cars import Car, mean_held_kws, mean_party, mean_power_kw, some_car, some_party
+from loadtest.cars import Car, mean_party, mean_power_kw, some_car, some_party
 
 DAY_S = 86_400.0
+FIRST_BURST_S = 1.0
 BURST_EVERY_S = 5.0
 
 # The share of a day's arrivals in each hour, from 00 h to 23 h: at home, at work, in public.
@@ -85,15 +86,10 @@ def parties(rates: Iterable[Rate], fleets: float, rng: random.Random) -> Iterato
 def bursts(duration_s: float, cars: int, rng: random.Random) -> Iterator[Due]:
     """So many at the same instant, every few seconds, each with a call of its own."""
     for number in itertools.count():
-        at = 1.0 + number * BURST_EVERY_S
+        at = FIRST_BURST_S + number * BURST_EVERY_S
         if at >= duration_s:
             return
         yield from (Due(at, (some_car(rng),)) for _ in range(cars))
-
-
-def peak_rate(load: float, limit_kw: float, time_scale: float, duration_s: float) -> float:
-    """Cars a second that ask for `load` times the power of the grid, by Little's law: rate x mean (power x time)."""
-    return load * limit_kw / mean_held_kws(time_scale, duration_s)
 
 
 def burst_size(load: float, limit_kw: float) -> int:

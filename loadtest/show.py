@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.recording import BY_THE_LEDGER, OWN_ACCOUNT
 from loadtest.verdict import Verdict
 
 
@@ -27,9 +28,13 @@ def show(verdict: Verdict, accounts: str, console: Console) -> None:
     console.print(f"errors      {sum(verdict.errors.values())}   {errors}")
     latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
     console.print(f"latency     {latency}   (from the instant a call was due)")
-    saturated = "" if verdict.jain_saturated is None else f", {verdict.jain_saturated} while the grid was full"
+    visits = ", ".join(f"{count} x {what}" for what, count in verdict.visit_errors.items())
+    if visits:
+        console.print(f"not cars    {sum(verdict.visit_errors.values())}   {visits}")
+    saturated = f", {verdict.fairness}" if verdict.fairness else ""
     console.print(f"Jain index  {verdict.jain}{saturated}   (1 = all substations equally loaded)\n")
     if verdict.kept:
-        console.print("[bold green]Kept:[/] no substation was ever above its limit, and no request failed.")
+        whose = "" if accounts == OWN_ACCOUNT else f" ({BY_THE_LEDGER})"
+        console.print(f"[bold green]Kept:[/] no substation was ever above its limit, and no request failed{whose}.")
     else:
         console.print(f"[bold red]NOT kept:[/] {verdict.why_not}.")

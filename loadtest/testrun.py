@@ -11,7 +11,7 @@ import gevent
 
 from loadtest import answers
 from loadtest.answers import Answer
-from loadtest.desk import Desk
+from loadtest.desk import Desk, Errand
 from loadtest.generator import Generator, describe
 from loadtest.options import Options
 from loadtest.plan import Plan
@@ -34,7 +34,7 @@ class Run:
     calling: gevent.Greenlet | None = None
 
     def make(self, plan: Plan) -> None:
-        """All calls of the plan; until the last is answered."""
+        """All calls of the plan; until the last is answered, or will not be any more."""
         log.info("%s: %s", self.options.shape, plan.intensity)
         for note in plan.notes:
             log.warning(note)
@@ -45,8 +45,14 @@ class Run:
             self.desk.run(plan.arrivals, self.options.lasts_s)
         finally:
             watching.kill()
+        self._write(self.desk.close())
 
-    def note(self, noted: Iterable[Answer]) -> None:
+    def note(self, errand: Errand, noted: Iterable[Answer]) -> None:
+        """The outcome of this errand, unless it came too late to count."""
+        if self.desk.done(errand):
+            self._write(noted)
+
+    def _write(self, noted: Iterable[Answer]) -> None:
         if self.answers:
             answers.write(Path(self.answers), noted)
 
@@ -54,10 +60,15 @@ class Run:
         """Call no more; say what it cost, and write down how it went."""
         if self.calling and self.calling is not gevent.getcurrent():
             self.calling.kill()
-        figures = self.generator.as_json(self.calls)
+        figures = self.generator.as_json(self.calls, self.desk.late_s, self.desk.all_busy)
         log.info("The generator used %s", describe(figures))
         if self.result:
-            run = {"began_at": self.began_at, "intensity": self.intensity, "generator": figures}
+            run = {
+                "began_at": self.began_at,
+                "intensity": self.intensity,
+                "cars": self.desk.cars,
+                "generator": figures,
+            }
             Path(self.result).write_text(json.dumps(run))
 
 

@@ -11,13 +11,15 @@ import csv
 import gzip
 import io
 import random
-from collections import Counter, defaultdict
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from loadtest.cars import Car, held_kws
+from loadtest import expected
+from loadtest.cars import Car
 from loadtest.shapes import DAY_S, Due
 
 NAMED = 3
@@ -55,16 +57,19 @@ def read(path: Path) -> Trace:
     """Every row. Raises TraceError if there is no such file, a column is missing or no row is good."""
     try:
         text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise TraceError(f"{path}: {error}") from None
     rows = csv.DictReader(io.StringIO(text))
-    names = _names(rows.fieldnames or (), path)
     trace = Trace()
-    for row in rows:
-        try:
-            trace.visits.append(_visit(row, *names))
-        except ValueError as error:
-            trace.bad.append(f"line {rows.line_num}: {error}")
+    try:
+        names = _names(rows.fieldnames or (), path)
+        for row in rows:
+            try:
+                trace.visits.append(_visit(row, *names))
+            except ValueError as error:
+                trace.bad.append(f"line {rows.line_num}: {error}")
+    except csv.Error as error:
+        raise TraceError(f"{path}, line {rows.line_num}: {error}") from None
     if not trace.visits:
         raise TraceError(f"{path}: no row can be replayed: {'; '.join(trace.bad[:NAMED]) or 'there are none'}")
     return trace
@@ -82,7 +87,10 @@ def _names(columns: Sequence[str], path: Path) -> tuple[str, str, str, str]:
 
 
 def _visit(row: Mapping[str, str | None], local: str, arrival: str, departure: str, power: str) -> Visit:
-    stay_s = (_time(row, departure) - _time(row, arrival)).total_seconds()
+    arrived, left = _time(row, arrival), _time(row, departure)
+    if (arrived.tzinfo is None) != (left.tzinfo is None):
+        raise ValueError(f"only one of {arrival} and {departure} has a time zone")
+    stay_s = (left - arrived).total_seconds()
     if stay_s <= 0:
         raise ValueError(f"{departure} is not after {arrival}")
     car = Car(_number(row, power, POWER_KW), _number(row, "energy_kwh", ENERGY_KWH), stay_s)
@@ -115,28 +123,42 @@ class Replay:
     time_scale: float
 
     def copies(self, load: float, limit_kw: float) -> float:
-        """How often each visit must be made for the busiest hour to ask for `load` times the power of the grid."""
-        hours: defaultdict[int, float] = defaultdict(float)
-        for visit in self.visits:
-            hours[visit.arrived.hour] += held_kws(visit.car, self.time_scale, self.duration_s)
-        return load * limit_kw * (self.duration_s / 24) / max(hours.values())
+        """How often each visit must be made for an expected peak of `load` times the power of the grid."""
+        return load * limit_kw / self.peak_kw(1)
+
+    def peak_kw(self, copies: float) -> float:
+        """The most power that is expected to be committed at any instant, if nobody were refused."""
+        spread_s = ROUNDED_TO_S * self.duration_s / DAY_S
+        coming = (
+            expected.Coming(at, at + spread_s, copies / spread_s, visit.car)
+            for visit in self.visits
+            for at in [self._arrives_s(visit) * self.duration_s / DAY_S]
+        )
+        return expected.peak_kw(coming, self.time_scale, self.duration_s + spread_s)
 
     def arrivals(self, copies: float, rng: random.Random) -> Iterator[Due]:
         """The first copy of a visit comes when it came; others within five minutes, the resolution of such files."""
         due = []
         for visit in self.visits:
-            midnight = visit.arrived.replace(hour=0, minute=0, second=0, microsecond=0)
-            arrived_s = (visit.arrived - midnight).total_seconds()
+            arrived_s = self._arrives_s(visit)
             for number in range(int(copies) + (rng.random() < copies % 1)):
                 later_s = rng.uniform(0, ROUNDED_TO_S) if number else 0.0
                 due.append(Due((arrived_s + later_s) * self.duration_s / DAY_S, (visit.car,)))
         yield from sorted(due, key=lambda each: each.at_s)
 
+    @staticmethod
+    def _arrives_s(visit: Visit) -> float:
+        midnight = visit.arrived.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (visit.arrived - midnight).total_seconds()
+
 
 def one_day(trace: Trace, day: str) -> list[Visit]:
     """The visits of that day (YYYY-MM-DD), or of the one with the most."""
-    wanted = date.fromisoformat(day) if day else trace.busiest_day()
+    try:
+        wanted = date.fromisoformat(day) if day else trace.busiest_day()
+    except ValueError:
+        raise TraceError(f"--day must be a date like 2019-03-20, not {day!r}") from None
     visits = [visit for visit in trace.visits if visit.arrived.date() == wanted]
     if not visits:
-        raise TraceError(f"nobody came on {wanted}")
+        raise TraceError(f"--day: nobody came on {wanted}")
     return visits

@@ -11,7 +11,8 @@ from locust import FastHttpUser, task
 from loadtest import answers, testrun
 from loadtest.answers import FINE, Answer, Timing
 from loadtest.cars import Car
-from loadtest.desk import Ask, Cancel, Errand, LookUp
+from loadtest.desk import CONNECTION_TIMEOUT_S, NETWORK_TIMEOUT_S, Ask, Cancel, Errand, LookUp
+from loadtest.drivers import DRIVER_WEIGHT, FLEET_WEIGHT
 
 STATES = ("reserved", "charging", "unsettled", "interrupted", "requested", "finished", "cancelled", "expired")
 OVER = ("cancelled", "finished")  # finished: it was full just before
@@ -21,10 +22,10 @@ SOON_S = 5.0
 class Driver(FastHttpUser):
     """Asks for one car; may look its session up or cancel it."""
 
-    weight = 9
+    weight = DRIVER_WEIGHT
     fleets = False
-    network_timeout = 15.0
-    connection_timeout = 5.0
+    network_timeout = NETWORK_TIMEOUT_S
+    connection_timeout = CONNECTION_TIMEOUT_S
     errand: Errand | None = None
 
     def wait_time(self) -> float:
@@ -37,13 +38,10 @@ class Driver(FastHttpUser):
         errand, self.errand = self.errand, None
         if errand is None:  # Locust begins with a task, we begin with a wait
             return
-        try:
-            if isinstance(errand, Ask):
-                self.ask(errand)
-            else:
-                self.visit(errand)
-        finally:
-            testrun.now.desk.done()
+        if isinstance(errand, Ask):
+            self.ask(errand)
+        else:
+            self.visit(errand)
 
     def ask(self, errand: Ask) -> None:
         vehicles = [f"ev-{uuid.uuid4().hex[:12]}" for _ in errand.cars]
@@ -64,7 +62,7 @@ class Driver(FastHttpUser):
             )
             _settle(reply, timing, [each.outcome for each in judged])
         call = "fleet" if fleet else "charge"
-        testrun.now.note(answers.answers_for(errand.cars, judged, call, time.time(), timing))
+        testrun.now.note(errand, answers.answers_for(errand.cars, judged, call, time.time(), timing))
         for car, each in zip(errand.cars, judged, strict=True):
             if each.session:
                 _plan_visits(car, each.session)
@@ -82,13 +80,13 @@ class Driver(FastHttpUser):
             timing = testrun.now.desk.timing(errand, sent, time.perf_counter())
             outcome = answers.judge_session(reply.status_code, reply.text or "", errand.session, states, good)
             _settle(reply, timing, [outcome])
-        testrun.now.note([Answer(time.time(), outcome, errand.session, call, **timing)])
+        testrun.now.note(errand, [Answer(time.time(), outcome, errand.session, call, **timing)])
 
 
 class Fleet(Driver):
     """Asks for many cars in one call."""
 
-    weight = 1
+    weight = FLEET_WEIGHT
     fleets = True
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtest.answers import FINE, Answer
+from loadtest.answers import GOOD, GOOD_VISITS, Answer
+from loadtest.watch import Sample
 
 PERCENTILES = (0.50, 0.95, 0.99)
 SATURATED = 0.9
+WHILE_SATURATED = f"while at least {SATURATED * 100:.0f} % of the grid was in use"
 
 
 @dataclass(frozen=True)
@@ -27,61 +29,87 @@ class SubstationFigures:
 class Verdict:
     """`jain` is the mean, over the rush, of Jain's index of the substations' loads: 1 if all are equally loaded.
 
-    `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any.
-    `requests` are cars that asked, in a call of their own or in a fleet's. `errors` counts each answer, to whatever
-    call, that was not right. Latency is each car's, from the instant its call was due.
+    `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any. It is high
+    by then whatever the balancers do, so `spread_saturated` is beside it: the largest load less the smallest.
+    `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
+    fleet's. `errors` counts the wrong answers to cars, so that charging, refused and errors are all of them;
+    `visit_errors` those to look-ups and cancels. Latency is each car's, from the instant its call was due.
     """
 
     substations: list[SubstationFigures]
+    due: int
     requests: int
     charging: int
     refused: int
     errors: dict[str, int]
+    visit_errors: dict[str, int]
     latency_ms: dict[str, float]
     requests_per_s: float
     jain: float
     jain_saturated: float | None
+    spread_saturated: float | None
 
     @property
     def overloaded(self) -> list[str]:
         return [s.substation for s in self.substations if s.overload_s > 0 or s.peak_kw > s.limit_kw]
 
     @property
+    def fairness(self) -> str:
+        """The index and the spread near saturation, in words; empty if the grid never was."""
+        if self.jain_saturated is None:
+            return ""
+        return f"{self.jain_saturated} {WHILE_SATURATED} (loads then at most {self.spread_saturated:.1%} apart)"
+
+    @property
     def kept(self) -> bool:
-        """No substation above its limit, no request answered by an error, and the rush did happen."""
-        return not self.overloaded and not self.errors and self.charging > 0
+        """No substation above its limit, every car that was due answered and not by an error, and it did happen."""
+        return not self.why_not
 
     @property
     def why_not(self) -> str:
         """What broke the promise; empty if it was kept."""
         overloaded = f"overloaded: {', '.join(self.overloaded)}" if self.overloaded else ""
-        failed = f"{sum(self.errors.values())} requests failed" if self.errors else ""
-        return "; ".join(filter(None, (overloaded, failed))) or ("" if self.charging else "nobody charged")
+        failed = f"{sum(self.errors.values())} cars were answered by an error" if self.errors else ""
+        visits = f"{sum(self.visit_errors.values())} look-ups or cancels failed" if self.visit_errors else ""
+        unknown = f"{self.due - self.requests} cars are not accounted for" if self.due != self.requests else ""
+        broken = "; ".join(filter(None, (overloaded, failed, visits, unknown)))
+        return broken or ("" if self.charging else "nobody charged")
 
     def as_json(self) -> dict[str, Any]:
         return {"kept": self.kept, **asdict(self)}
 
 
 def judge(
+    due: int,
     answers: Sequence[Answer],
     lasted_s: float,
     substations: Sequence[SubstationFigures],
-    loads: Sequence[Sequence[float]],
+    samples: Sequence[Sample],
 ) -> Verdict:
     """Put together what the drivers were answered, what the substations say, and the loads sampled meanwhile."""
-    outcomes = Counter(answer.outcome for answer in answers)
+    outcomes = Counter(answer.outcome for answer in answers if answer.asks)
+    visits = Counter(f"{answer.call}: {answer.outcome}" for answer in answers if wrong_visit(answer))
     asked = [answer.latency_ms for answer in answers if answer.asks]
+    loads = [[load.share for load in sample.loads] for sample in samples]
+    saturated = [shares for shares, sample in zip(loads, samples, strict=True) if (sample.used or 0) >= SATURATED]
     return Verdict(
         substations=list(substations),
+        due=due,
         requests=len(asked),
         charging=outcomes["charging"],
         refused=outcomes["refused"],
-        errors={outcome: count for outcome, count in outcomes.items() if outcome not in FINE},
+        errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
+        visit_errors=dict(visits),
         latency_ms={f"p{share * 100:g}": round(percentile(asked, share), 1) for share in PERCENTILES if asked},
         requests_per_s=round(len(asked) / lasted_s, 1),
         jain=mean_jain(loads) or 1.0,
-        jain_saturated=mean_jain([sample for sample in loads if sample and sum(sample) / len(sample) >= SATURATED]),
+        jain_saturated=mean_jain(saturated),
+        spread_saturated=max((round(max(shares) - min(shares), 4) for shares in saturated), default=None),
     )
+
+
+def wrong_visit(answer: Answer) -> bool:
+    return not answer.asks and answer.outcome not in GOOD_VISITS
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 SAMPLE_S = 0.25
+SLOW_S = 1.0
 PLAIN_LINE_EVERY_S = 2.0
 
 
@@ -31,10 +32,16 @@ class Load:
 
 @dataclass(frozen=True)
 class Sample:
-    """`at` is the clock's time in seconds."""
+    """`at` is the clock's time in seconds. `loads` are of what was up; none if the grid did not say."""
 
     at: float
     loads: tuple[Load, ...]
+
+    @property
+    def used(self) -> float | None:
+        """How much of the grid was in use; of what of it was up."""
+        limit_kw = sum(load.limit_kw for load in self.loads)
+        return sum(load.committed_kw for load in self.loads) / limit_kw if limit_kw else None
 
 
 def look(session: requests.Session, url: str) -> Sample | None:
@@ -54,11 +61,17 @@ def _load(row: dict[str, Any]) -> Load:
 def watch(
     url: str, locust: "subprocess.Popen[bytes]", lasts_s: float, within_s: float, console: Console
 ) -> Iterator[Sample]:
-    """Until Locust has ended, and shown to a person meanwhile: on a terminal as a table, else line by line."""
+    """Until Locust has ended, and shown to a person meanwhile: on a terminal as a table, else line by line.
+
+    Of a moment at which the grid did not say in time there is a sample without loads.
+    """
     started = said = time.monotonic()
     with requests.Session() as session, Live(console=console, auto_refresh=False, transient=True) as live:
         while locust.poll() is None and (elapsed := time.monotonic() - started) < within_s:
-            if sample := look(session, url):
+            asked = time.time()
+            sample = look(session, url)
+            yield from unknown(asked, time.time(), sample is not None)
+            if sample:
                 yield sample
                 if console.is_terminal:
                     live.update(_table(sample, elapsed, lasts_s), refresh=True)
@@ -66,6 +79,13 @@ def watch(
                     said = time.monotonic()
                     console.print(_line(sample, elapsed), soft_wrap=True)
             time.sleep(SAMPLE_S)
+
+
+def unknown(asked: float, answered: float, well: bool) -> list[Sample]:
+    """The moments that were missed: all until a look failed, or until an answer came that was long in coming."""
+    if well and answered - asked < SLOW_S:
+        return []
+    return [Sample(asked + number * SAMPLE_S, ()) for number in range(max(1, round((answered - asked) / SAMPLE_S)))]
 
 
 def _table(sample: Sample, elapsed: float, lasts_s: float) -> Table:

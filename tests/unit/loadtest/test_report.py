@@ -1,19 +1,24 @@
 """A recorded rush becomes figures, and a report with all of them."""
 
+import io
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from loadtest.answers import Answer
 from loadtest.options import Options
+from loadtest.panels import _with_gaps
 from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
-from loadtest.report import headline, write_report
+from loadtest.report import fitting, headline, write_report
 from loadtest.series import acceptance, series
+from loadtest.show import show
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
-from loadtest.watch import Load, Sample
+from loadtest.watch import Load, Sample, unknown
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
@@ -36,6 +41,7 @@ RECORDING = Recording(
     intensity="2 cars a second",
     began_at=BEGAN,
     lasted_s=4.0,
+    due=4,
     answers=[
         asked(0.1, "charging", 3.7),
         asked(0.2, "charging", 150, latency_ms=30),
@@ -65,14 +71,76 @@ def test_a_wrong_answer_to_whatever_call_breaks_the_promise() -> None:
     verdict = replace(RECORDING, answers=[*RECORDING.answers, wrong]).verdict
 
     assert not verdict.kept
-    assert verdict.errors == {"404 /problems/unknown-session": 1}
-    assert headline(verdict).startswith("NOT kept (1 requests failed)")
+    assert (verdict.errors, verdict.visit_errors) == ({}, {"look-up: 404 /problems/unknown-session": 1})
+    assert verdict.why_not == "1 look-ups or cancels failed"
+
+
+def test_charging_refused_and_errors_are_all_cars() -> None:
+    late = asked(3.95, "no answer in time")
+    visits = [Answer(BEGAN + 3, "500 ?", "s1", "cancel"), Answer(BEGAN + 3, "charging", "s1", "look-up")]
+    recording = replace(RECORDING, due=5, answers=[*RECORDING.answers, late, *visits])
+    verdict = recording.verdict
+
+    assert verdict.charging + verdict.refused + sum(verdict.errors.values()) == verdict.requests == 5
+    assert verdict.errors == {"no answer in time": 1}
+    assert headline(recording).startswith("NOT kept (1 cars were answered by an error; 2 look-ups or cancels failed)")
+
+
+def test_from_outside_the_promise_is_kept_by_the_ledgers_account_only(tmp_path: Path) -> None:
+    outside = replace(RECORDING, accounts="as GET /grid showed them")
+
+    assert headline(RECORDING).endswith("of its limit")
+    assert headline(outside).endswith("of its limit (by the ledger's account; the substations were not asked)")
+    with Console(record=True, file=io.StringIO(), width=200) as console:
+        show(outside.verdict, outside.accounts, console)
+    assert "(by the ledger's account; the substations were not asked)" in console.export_text()
+
+
+def test_a_long_line_is_set_smaller_and_a_short_one_is_not() -> None:
+    assert fitting("Kept", 15, 1_600) == 15
+    assert fitting("short\n" + "x" * 200, 12, 1_600) == 8
+
+
+def test_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
+    one_away = Sample(BEGAN + 2, (Load("one", 100, 100, 1),))
+    partly = replace(RECORDING, samples=[sample(0, 50, 50), sample(1, 100, 90), one_away, Sample(BEGAN + 3, ())])
+    over_time = series(partly)
+
+    assert over_time.loads == {"one": [0.5, 1, 1, None], "two": [0.5, 0.9, None, None]}
+    assert over_time.used == [0.5, 0.95, 1, None]
+    assert over_time.jain[3] is None
+    assert over_time.gaps == "1 of 4 samples of GET /grid are missing; two was not up in 1 of 4 samples"
+    assert math.isnan(_with_gaps(over_time.loads["two"])[2])
+    write_report(partly, HOW, tmp_path)
+    assert over_time.gaps in (tmp_path / "report.html").read_text()
+    assert series(RECORDING).gaps == ""
+
+
+def test_a_look_that_failed_is_a_gap_as_long_as_it_took() -> None:
+    assert unknown(100.0, 101.0, well=False) == [Sample(100 + at, ()) for at in (0, 0.25, 0.5, 0.75)]
+    assert unknown(100.0, 100.01, well=False) == [Sample(100, ())]
+    assert len(unknown(100.0, 104.0, well=True)) == 16
+    assert unknown(100.0, 100.9, well=True) == []
+
+
+def test_near_saturation_the_spread_stands_beside_the_index() -> None:
+    verdict = replace(RECORDING, samples=[sample(0, 100, 80), sample(1, 95, 92), sample(2, 100, 10)]).verdict
+
+    assert verdict.spread_saturated == 0.2
+    assert verdict.fairness.endswith("while at least 90 % of the grid was in use (loads then at most 20.0% apart)")
+
+
+def test_a_car_that_is_not_accounted_for_breaks_the_promise() -> None:
+    verdict = replace(RECORDING, due=6).verdict
+
+    assert not verdict.kept
+    assert verdict.why_not == "2 cars are not accounted for"
 
 
 def test_an_overload_breaks_the_promise() -> None:
     over = [SubstationFigures("one", 100, 100.1, 0.25, 2)]
 
-    assert "overloaded: one" in headline(replace(RECORDING, substations=over).verdict)
+    assert "overloaded: one" in headline(replace(RECORDING, substations=over))
 
 
 def test_over_time() -> None:
@@ -130,7 +198,7 @@ def test_the_report_has_every_section_and_needs_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_grid_that_never_answered_has_a_report_too(tmp_path: Path) -> None:
-    silent = replace(RECORDING, answers=[], samples=[], substations=[])
+    silent = replace(RECORDING, due=0, answers=[], samples=[], substations=[])
     write_report(silent, HOW, tmp_path)
 
     assert "NOT kept (nobody charged)" in (tmp_path / "report.html").read_text()

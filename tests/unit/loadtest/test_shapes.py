@@ -1,6 +1,7 @@
 """As many cars come as a shape says, when it says so."""
 
 import itertools
+import math
 import random
 from collections import Counter
 
@@ -63,20 +64,42 @@ def test_fleets_do_not_change_how_many_cars_come() -> None:
     assert {len(each.cars) for each in fleets} <= set(range(cars.FLEET_SIZES[0], cars.FLEET_SIZES[1] + 1))
 
 
-def test_a_load_of_two_asks_for_twice_the_power_of_the_grid() -> None:
-    time_scale = 3600.0
-    rate = shapes.peak_rate(2, LIMIT_KW, time_scale, duration_s=3600)
-    rng = random.Random(4)
-    drawn = [car for _ in range(20_000) for car in [cars.some_car(rng)]]
-    mean_held = sum(car.power_kw * car.session_s / time_scale for car in drawn) / len(drawn)
+def committed_kw(options: Options) -> list[float]:
+    """Of everyone who comes, sampled: if nobody were refused."""
+    step_s = options.lasts_s / 500
+    changes = [0.0] * 501
+    for due in plan(options, LIMIT_KW).arrivals:
+        for car in due.cars:
+            begins, ends = due.at_s, due.at_s + car.session_s / options.time_scale
+            changes[math.ceil(begins / step_s)] += car.power_kw
+            changes[min(500, math.ceil(ends / step_s))] -= car.power_kw
+    return list(itertools.accumulate(changes[:-1]))
 
-    assert rate * mean_held == pytest.approx(2 * LIMIT_KW, rel=0.02)
+
+@pytest.mark.parametrize("shape", [*DAYS, "steady"])
+@pytest.mark.parametrize(("duration", "time_scale"), [(60, 1440), (60, 60), (1440, 60), (10, 1)])
+def test_a_load_is_how_much_would_be_committed_at_the_worst_moment(
+    shape: str, duration: float, time_scale: float
+) -> None:
+    options = Options(shape, duration=duration, load=200, time_scale=time_scale, fleets=0)
+
+    assert max(committed_kw(options)) / LIMIT_KW == pytest.approx(200, rel=0.06)
+    assert plan(options, LIMIT_KW).expected_peak == pytest.approx(200)
 
 
-def test_in_a_run_shorter_than_a_session_the_cars_of_a_load_of_one_fill_the_grid_once() -> None:
-    rate = shapes.peak_rate(1, LIMIT_KW, time_scale=1, duration_s=10)
+def test_the_expected_peak_is_said_however_the_number_of_cars_was_chosen() -> None:
+    assert "expected peak: 2.00 x the limit" in plan(Options("public", duration=60), LIMIT_KW).intensity
+    few = plan(Options("steady", duration=60, peak=1, time_scale=1), LIMIT_KW)
+    assert few.expected_peak == pytest.approx(60 * cars.mean_power_kw() / LIMIT_KW)
+    burst = plan(Options("burst", duration=8, peak=10, time_scale=1), LIMIT_KW)  # two, and nobody has left
+    assert burst.expected_peak == pytest.approx(20 * cars.mean_power_kw() / LIMIT_KW)
 
-    assert rate * 10 * cars.mean_power_kw() == pytest.approx(LIMIT_KW)
+
+def test_without_an_end_a_load_is_that_of_sessions_that_come_and_go() -> None:
+    endless = plan(Options("steady", time_scale=1800), LIMIT_KW)
+
+    assert endless.expected_peak == pytest.approx(2)
+    assert plan(Options("burst", time_scale=1800), LIMIT_KW).expected_peak >= 2
 
 
 def test_a_burst_is_at_one_instant_and_comes_again() -> None:

@@ -110,9 +110,10 @@ def test_a_day_is_replayed_in_its_duration(tmp_path: Path) -> None:
 
 def test_visits_are_made_as_often_as_the_load_takes(tmp_path: Path) -> None:
     replay = Replay(one_day(read(written(tmp_path, DUNDEE)), ""), duration_s=24, time_scale=3600)
-    copies = replay.copies(load=2, limit_kw=500)  # in an hour, that is a second, the grid gives 500 kWh
+    copies = replay.copies(load=2, limit_kw=500)  # it charges for longer than the copies take to come
     due = list(replay.arrivals(copies, random.Random(1)))
 
-    assert copies == pytest.approx(2 * 500 / 6.32)
+    assert copies == pytest.approx(2 * 500 / 50)
+    assert replay.peak_kw(copies) == pytest.approx(2 * 500)
     assert len(due) == pytest.approx(copies, abs=1)
     assert all(12 <= each.at_s <= 12 + 5 / 60 for each in due)
