@@ -18,9 +18,10 @@ from loadtest.drivers import locust_command, users_for
 from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import Options
 from loadtest.plan import plan
+from loadtest.samples import Sample
 from loadtest.trace import TraceError
 from loadtest.verdict import SubstationFigures, Verdict, judge
-from loadtest.watch import SAMPLE_S, Sample, watch
+from loadtest.watch import SAMPLE_S, watch
 
 OWN_ACCOUNT = "by their own account"
 BY_THE_LEDGER = "by the ledger's account; the substations were not asked"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtest.answers import GOOD, GOOD_VISITS, Answer
-from loadtest.watch import Sample
+from loadtest.samples import Sample
 
 PERCENTILES = (0.50, 0.95, 0.99)
 SATURATED = 0.9

@@ -3,7 +3,6 @@
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -11,37 +10,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from loadtest.samples import Load, Sample
+
 SAMPLE_S = 0.25
 SLOW_S = 1.0
 PLAIN_LINE_EVERY_S = 2.0
-
-
-@dataclass(frozen=True)
-class Load:
-    """What a substation had committed at one moment."""
-
-    substation: str
-    committed_kw: float
-    limit_kw: float
-    sessions: int
-
-    @property
-    def share(self) -> float:
-        return self.committed_kw / self.limit_kw
-
-
-@dataclass(frozen=True)
-class Sample:
-    """`at` is the clock's time in seconds. `loads` are of what was up; none if the grid did not say."""
-
-    at: float
-    loads: tuple[Load, ...]
-
-    @property
-    def used(self) -> float | None:
-        """How much of the grid was in use; of what of it was up."""
-        limit_kw = sum(load.limit_kw for load in self.loads)
-        return sum(load.committed_kw for load in self.loads) / limit_kw if limit_kw else None
 
 
 def look(session: requests.Session, url: str) -> Sample | None:

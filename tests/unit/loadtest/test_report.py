@@ -15,10 +15,11 @@ from loadtest.options import Options
 from loadtest.panels import _with_gaps
 from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
 from loadtest.report import fitting, headline, write_report
+from loadtest.samples import Load, Sample
 from loadtest.series import acceptance, series
 from loadtest.show import show
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
-from loadtest.watch import Load, Sample, unknown
+from loadtest.watch import unknown
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
