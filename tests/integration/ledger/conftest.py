@@ -12,6 +12,9 @@ from redis import Redis
 from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Request
 from grid.ledger.keys import key
 
+# The ledger's defaults: what a test must wait for.
+RESERVE_TTL_MS, HEARTBEAT_TTL_MS, LOST_MS = 4_000, 2_500, 1_300
+RESUME_RETRY_MS, PATIENCE_MS, RETENTION_MS = 1_000, 43_200_000, 900_000
 HOLDS_WATTS = ("reserved", "charging", "unsettled")
 
 
@@ -135,3 +138,9 @@ def zone(redis: Redis) -> Iterator[Zone]:
     zone = Zone(redis, Ledger(redis, "default", clock=clock), clock)
     yield zone
     zone.assert_consistent()
+
+
+@pytest.fixture
+def one(zone: Zone) -> Substation:
+    """A substation of 100 kW, up."""
+    return zone.substation("one", 100_000)

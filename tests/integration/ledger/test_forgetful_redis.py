@@ -1,0 +1,122 @@
+"""A Redis that was wiped or rolled back learns the truth again from heartbeats."""
+
+import pytest
+
+from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
+
+from .conftest import Substation, Zone
+
+
+class TestAWipedRedis:
+    def test_nothing_is_routable_until_a_heartbeat_arrives(self, zone: Zone, one: Substation) -> None:
+        zone.redis.flushall()
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
+
+    def test_heartbeats_bring_back_what_is_charging(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s", 60_000)
+        one.starts("s", 60_000)
+        one.beat()
+        zone.redis.flushall()
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("charging", 60_000)
+        assert zone.reserve("t", 60_000).outcome is Outcome.FULL
+        assert one.epoch == 1
+        other = zone.ledger.reserve([Request("s", "car", 50_000, 99)])
+        assert [placement.outcome for placement in other] == [Outcome.CONFLICT]
+        again = zone.ledger.reserve([Request("s", "car", 60_000, 99, ready_by=1_900_000_000_000)])
+        assert [placement.outcome for placement in again] == [Outcome.PLACED], "its key still means this session"
+
+    def test_what_was_given_away_in_the_gap_shows_as_more_than_the_limit(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s", 60_000)
+        one.starts("s", 60_000)
+        zone.redis.flushall()
+        one.runs.clear()
+        one.beat()
+        zone.reserve("t", 60_000)
+        one.starts("s", 60_000)
+        one.beat()
+        assert zone.committed("one") == 120_000, "the substation refuses t; until then both count"
+        assert zone.reserve("u", 1_000).outcome is Outcome.FULL
+
+    def test_of_two_attempts_the_later_one_is_the_session(self, zone: Zone, one: Substation) -> None:
+        two = zone.substation("two", 100_000)
+        one.starts("s", attempt=1)
+        two.starts("s", attempt=2)
+        zone.redis.flushall()
+        one.beat()
+        two.beat()
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.substation, record.attempt) == ("two", 2)
+        assert one.beat().cancels == [Cancel("s", 1)]
+
+
+class TestARedisThatWasRolledBack:
+    """It believes what was true some time ago."""
+
+    @pytest.mark.parametrize(("how", "state"), [("finished", "finished"), ("cancelled", "cancelled")])
+    def test_what_has_ended_since_ends_again_as_it_did(self, zone: Zone, one: Substation, how: str, state: str) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        one.runs.clear()  # its end was told, and that was forgotten
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", how)
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == (state, 0)
+
+    def test_what_has_moved_since_stays_where_it_runs(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        two = zone.substation("two", 100_000)
+        two.starts("s", attempt=2)
+        one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", "stopped", 0)
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        assert two.beat().cancels == []
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.state, record.substation) == ("charging", "two")
+        assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
+
+    def test_what_runs_though_it_was_finished_is_adopted(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.ends("s")
+        one.beat()
+        one.starts("s", attempt=2)
+        assert one.beat().cancels == []
+        assert zone.state("s") == "charging"
+
+    def test_what_was_adopted_and_is_then_known_to_nobody_is_served_again(self, zone: Zone, one: Substation) -> None:
+        one.starts("s")
+        one.beat()
+        one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        one.ends("s", "barred", 0)
+        one.beat()
+        assert zone.state("s") == "interrupted"
+
+    @pytest.mark.parametrize("refused", ["before", "after"])
+    def test_what_runs_elsewhere_than_it_was_just_placed_is_a_promise(
+        self, zone: Zone, one: Substation, refused: str
+    ) -> None:
+        zone.substation("two", 200_000)
+        zone.reserve("t", 30_000)  # at one: two has less load from now on
+        assert zone.reserve("s").substation == "two"
+        if refused == "before":
+            zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
+            assert zone.reserve("s").attempt == 2
+            zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)])
+        one.starts("s")
+        assert one.beat().cancels == [Cancel("s", 1)]
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
+        assert zone.state("s") == "interrupted"
+
+    def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
+        one.starts("s", attempt=2)
+        assert one.beat().cancels == [Cancel("s", 2)]

@@ -1,0 +1,296 @@
+"""Substations that restart or fall silent, and what becomes of the cars that charged there."""
+
+import pytest
+
+from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
+
+from .conftest import HEARTBEAT_TTL_MS, LOST_MS, PATIENCE_MS, RESUME_RETRY_MS, RETENTION_MS, Substation, Zone
+
+
+class TestRestart:
+    def test_a_new_epoch_interrupts_what_the_old_one_carried(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        zone.reserve("t")  # reserved for the old epoch, never started
+        one.restarts()
+        assert one.beat().epoch == 2
+        assert (zone.state("s"), zone.state("t"), zone.committed("one")) == ("interrupted", "interrupted", 0)
+
+    def test_an_interrupted_session_is_placed_again_with_the_energy_still_missing(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        one.restarts()
+        one.beat()
+        again = zone.reserve("s")
+        assert (again.attempt, again.epoch, again.energy_wh) == (2, 2, 6_000)
+        one.starts("s", attempt=2, delivered_wh=1_000)
+        one.beat()
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert record.delivered_wh == 5_000
+
+    def test_what_had_all_its_energy_when_it_was_interrupted_is_finished(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=10_000)
+        one.beat()
+        one.restarts()
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+
+    def test_a_reservation_of_the_new_epoch_is_left_alone(self, zone: Zone, one: Substation) -> None:
+        one.restarts()
+        one.beat()
+        zone.reserve("s")
+        one.beat()
+        assert zone.state("s") == "reserved"
+
+
+class TestInterrupted:
+    """What its substation's restart or loss has interrupted is handed to the next balancer that sweeps."""
+
+    @pytest.fixture
+    def interrupted(self, zone: Zone, one: Substation) -> Request:
+        request = Request("s", "car", 11_000, 10_000, ready_by=zone.clock.now + 3_600_000, priority="emergency")
+        zone.ledger.reserve([request])
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        one.restarts()
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        return request
+
+    def test_the_next_sweep_hands_it_out_as_it_was_asked_for(self, zone: Zone, interrupted: Request) -> None:
+        assert zone.ledger.sweep().resumed == [interrupted]
+        (placement,) = zone.ledger.reserve([interrupted])
+        assert (placement.outcome, placement.energy_wh) == (Outcome.PLACED, 6_000)
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().resumed == []
+
+    def test_it_is_handed_out_again_until_it_has_a_place(self, zone: Zone, interrupted: Request) -> None:
+        assert len(zone.ledger.sweep().resumed) == 1
+        assert zone.ledger.sweep().resumed == [], "one balancer at a time tries"
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert len(zone.ledger.sweep().resumed) == 1
+
+    def test_a_try_that_fails_leaves_it_interrupted(self, zone: Zone, interrupted: Request) -> None:
+        for attempt, outcome in ((2, ReleaseOutcome.REFUSED), (3, ReleaseOutcome.UNKNOWN)):
+            zone.ledger.sweep()
+            zone.ledger.reserve([interrupted])
+            assert zone.ledger.release([Release("s", attempt, outcome)]) == ["interrupted"]
+
+    def test_also_one_that_nobody_was_told_of_stays_interrupted_once_it_was_handed_out(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        assert len(zone.ledger.sweep().resumed) == 1
+        zone.reserve("s")
+        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+
+    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        assert zone.reserve("s").attempt == 2
+        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+
+    def test_asked_for_again_without_room_it_is_known_and_not_refused(self, zone: Zone, interrupted: Request) -> None:
+        zone.reserve("other", 100_000)
+        (placement,) = zone.ledger.reserve([interrupted])
+        assert (placement.outcome, placement.state) == (Outcome.INTERRUPTED, "interrupted")
+
+    def test_an_expired_one_that_still_runs_goes_on(self, zone: Zone, one: Substation, interrupted: Request) -> None:
+        zone.clock.now += 7_200_000
+        zone.ledger.sweep()
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().expired == 1
+        one.starts("s")
+        assert one.beat().cancels == []
+        assert zone.state("s") == "charging"
+
+    def test_after_its_ready_by_time_it_is_expired(self, zone: Zone, interrupted: Request) -> None:
+        assert interrupted.ready_by is not None
+        zone.clock.now = interrupted.ready_by
+        assert len(zone.ledger.sweep().resumed) == 1, "it has a try all the same"
+        zone.clock.advance(RESUME_RETRY_MS)
+        swept = zone.ledger.sweep()
+        assert (swept.expired, swept.resumed, zone.state("s")) == (1, [], "expired")
+        assert [placement.outcome for placement in zone.ledger.reserve([interrupted])] == [Outcome.ENDED]
+
+    def test_without_one_it_is_tried_for_a_long_time(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.beat()
+        zone.clock.advance(PATIENCE_MS - 1)
+        assert len(zone.ledger.sweep().resumed) == 1
+        zone.clock.advance(RESUME_RETRY_MS)
+        assert zone.ledger.sweep().expired == 1
+
+    def test_its_owner_can_cancel_it(self, zone: Zone, interrupted: Request) -> None:
+        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
+        assert zone.ledger.sweep().resumed == []
+
+    @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
+    def test_what_its_only_caller_gave_up_is_not_placed_behind_its_back(
+        self, zone: Zone, one: Substation, outcome: ReleaseOutcome
+    ) -> None:
+        zone.reserve("s")  # for an epoch that is over when the POST comes
+        one.restarts()
+        one.beat()
+        assert zone.state("s") == "interrupted"
+        assert zone.ledger.release([Release("s", 1, outcome)]) == ["requested"]
+        assert zone.ledger.sweep().resumed == []
+
+    @pytest.mark.parametrize("fate", ["restarts", "is lost"])
+    def test_what_its_owner_was_cancelling_is_cancelled_and_not_resumed(
+        self, zone: Zone, one: Substation, fate: str
+    ) -> None:
+        zone.reserve("s")
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        if fate == "restarts":
+            one.restarts()
+            one.beat()
+        else:
+            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+                zone.clock.advance(wait)
+                zone.ledger.sweep()
+        assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
+        assert zone.ledger.sweep().resumed == []
+
+
+class TestSilence:
+    def test_a_silent_substation_gets_nothing_new_until_it_speaks(self, zone: Zone, one: Substation) -> None:
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        assert zone.ledger.sweep().silenced == ["one"]
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
+        one.beat()
+        assert zone.reserve("s").outcome is Outcome.PLACED
+
+    def test_the_others_are_unaffected(self, zone: Zone, one: Substation) -> None:
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.substation("two", 100_000)
+        zone.ledger.sweep()
+        assert zone.reserve("s").substation == "two"
+
+    def test_a_lost_one_has_its_sessions_interrupted_and_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
+        for i in range(5):
+            zone.reserve(f"s{i}")
+            one.starts(f"s{i}")
+        one.beat()
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.ledger.sweep()
+        zone.clock.advance(LOST_MS)
+        assert zone.ledger.sweep(limit=2).interrupted == 2, "bounded work per call"
+        while zone.ledger.sweep(limit=2).interrupted:
+            pass
+        assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("lost", 0)]
+        zone.clock.advance(RETENTION_MS)
+        zone.ledger.sweep()
+        assert zone.ledger.grid() == []
+
+    def test_one_that_was_told_to_stop_has_left_and_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
+        for i in range(5):
+            zone.reserve(f"s{i}")
+            one.starts(f"s{i}")
+        one.beat()
+        one.beat("draining")
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.ledger.sweep()
+        assert [row.state for row in zone.ledger.grid()] == ["silent"]
+        zone.clock.advance(LOST_MS)
+        while zone.ledger.sweep(limit=2).interrupted:
+            pass
+        assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("left", 0)]
+        zone.clock.advance(RETENTION_MS)
+        zone.ledger.sweep()
+        assert zone.ledger.grid() == []
+
+    def test_one_that_left_and_came_back_may_be_lost(self, zone: Zone, one: Substation) -> None:
+        def falls_silent() -> list[str]:
+            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+                zone.clock.advance(wait)
+                zone.ledger.sweep()
+            return [row.state for row in zone.ledger.grid()]
+
+        one.beat("draining")
+        assert falls_silent() == ["left"]
+        one.restarts()
+        one.beat()
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+        assert zone.reserve("s").substation == "one"
+        assert falls_silent() == ["lost"]
+
+    def test_an_old_heartbeat_of_a_lost_one_is_still_old(self, zone: Zone, one: Substation) -> None:
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+            zone.clock.advance(wait)
+            zone.ledger.sweep()
+        assert one.beat().outcome == "superseded"
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
+
+    def test_one_that_registers_and_is_never_heard_again_is_forgotten(self, zone: Zone, one: Substation) -> None:
+        Substation(zone.ledger, "nobody", 100_000).ask_for_an_epoch()
+        zone.clock.advance(RETENTION_MS)
+        for _ in range(2):
+            zone.ledger.sweep()
+        assert set(zone.redis.hkeys("{grid:default}:epochs")) == {"one"}
+
+    def test_a_request_for_an_epoch_that_arrives_late_does_no_harm(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        Substation(zone.ledger, "one", 100_000).ask_for_an_epoch()
+        assert zone.state("s") == "charging"
+        assert one.beat().outcome == "ok"
+
+    def test_a_lost_one_that_comes_back_has_its_sessions_again(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.ledger.sweep()
+        zone.clock.advance(LOST_MS)
+        zone.ledger.sweep()
+        assert one.beat().outcome == "superseded"
+        one.epoch = 0
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
+
+    def test_what_a_lost_one_finished_unheard_is_finished(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        for passed in (HEARTBEAT_TTL_MS, LOST_MS):
+            zone.clock.advance(passed)
+            zone.ledger.sweep()
+        assert zone.state("s") == "interrupted"
+        one.ends("s")
+        assert one.beat().outcome == "superseded"
+        one.epoch = 0
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert record.delivered_wh == 10_000
+
+    def test_one_that_comes_back_with_what_is_served_elsewhere_must_cancel_it(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.ledger.sweep()
+        zone.clock.advance(LOST_MS)
+        zone.ledger.sweep()
+        zone.substation("two", 100_000)
+        assert zone.reserve("s").substation == "two"
+        one.epoch = 0
+        assert one.beat().cancels == [Cancel("s", 1)]
+        assert (zone.committed("one"), zone.committed("two")) == (11_000, 11_000), "both may draw"
