@@ -152,6 +152,12 @@ class Stack:
         rows = [(row["metric"], float(row["value"][1])) for row in answer.json()["data"]["result"]]
         return [(labels, value) for labels, value in rows if not math.isnan(value)]
 
+    def targets(self, job: str) -> list[str]:
+        """What Prometheus scrapes for a job, by address."""
+        answer = requests.get(f"{self.prometheus_url}/api/v1/targets", params={"state": "active"}, timeout=10)
+        targets = answer.json()["data"]["activeTargets"]
+        return [target["labels"]["instance"] for target in targets if target["labels"]["job"] == job]
+
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """`docker inspect` of every container of these services, or of all."""
         ids = self.compose("ps", "-q", *services).split()
