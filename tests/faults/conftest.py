@@ -106,3 +106,11 @@ def run_faulty_grid(logs: Path, capacities_kw: list[float], **settings: str) -> 
 
 def seconds_since(started: float) -> float:
     return time.monotonic() - started
+
+
+@pytest.fixture
+def grid(running: Faulty) -> Iterator[Faulty]:
+    """What a module calls `running`, empty and whole before and after each test."""
+    yield running
+    running.clean()
+    running.assert_never_overloaded()

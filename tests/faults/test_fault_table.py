@@ -30,14 +30,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         yield grid
 
 
-@pytest.fixture
-def grid(running: Faulty) -> Iterator[Faulty]:
-    """Empty and whole before and after each test."""
-    yield running
-    running.clean()
-    running.assert_never_overloaded()
-
-
 def first(grid: Faulty) -> Service:
     """Where the next car goes while the grid is empty."""
     return grid.local.substations[0]

@@ -32,14 +32,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         yield grid
 
 
-@pytest.fixture
-def grid(running: Faulty) -> Iterator[Faulty]:
-    """Empty and whole before and after each test."""
-    yield running
-    running.clean()
-    running.assert_never_overloaded()
-
-
 @contextmanager
 def load_on(grid: Faulty) -> Iterator[Load]:
     """Load until the block ends; then every session it was promised must end well."""
