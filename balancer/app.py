@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
             return str(error)
         return None
 
-    sweepers = [Sweeper(ledger, dispatchers[zone], settings.max_batch) for zone, ledger in ledgers.items()]
+    sweepers = [Sweeper(ledger) for ledger in ledgers.values()]
 
     def sweep() -> None:
         for sweeper in sweepers:

@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 _GIVE_BACK = {Started.NO: ReleaseOutcome.REFUSED, Started.UNKNOWN: ReleaseOutcome.UNKNOWN}
 _HOLDS_WATTS = {"reserved", "charging", "unsettled"}
 _CANCEL_TRIES = 3
-RESUME_REQUEST_ID = "resume"
-"""The X-Request-ID of what balancers do for interrupted sessions, which nobody waits for."""
 
 _Placed = tuple[int, Placement]
 
@@ -37,11 +35,13 @@ class Result(StrEnum):
     """What became of one request."""
 
     CHARGING = "charging"
+    WAITING = "waiting"
+    """In line: a substation starts it as soon as there is room and its turn has come."""
     ENDED = "ended"
     """Known from before, and over."""
-    INTERRUPTED = "interrupted"
-    """Known from before, and without a place for now: it gets one as soon as there is room."""
     FULL = "full"
+    """The line too."""
+    TOO_BIG = "too-big"
     CONFLICT = "conflict"
     UNANSWERED = "unanswered"
     """The substations with room refused or did not answer, or there is none at all."""
@@ -51,9 +51,10 @@ class Result(StrEnum):
 
 _DECIDED = {
     Outcome.PLACED: Result.CHARGING,
+    Outcome.WAITING: Result.WAITING,
     Outcome.ENDED: Result.ENDED,
-    Outcome.INTERRUPTED: Result.INTERRUPTED,
     Outcome.FULL: Result.FULL,
+    Outcome.TOO_BIG: Result.TOO_BIG,
     Outcome.NOWHERE: Result.UNANSWERED,
     Outcome.CONFLICT: Result.CONFLICT,
 }
@@ -83,7 +84,6 @@ class Dispatcher:
         self._budget_s = budget_ms / 1000
         self._metrics = balancer_metrics()
         start_at_zero(self._metrics.placements, Result, POWER_CLASSES)
-        start_at_zero(self._metrics.resumed, Result)
         start_at_zero(self._metrics.retries, [started.value for started in _GIVE_BACK])
 
     def route(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
@@ -94,15 +94,6 @@ class Dispatcher:
         decisions = self._decide(requests, request_id)
         for request, decision in zip(requests, decisions, strict=True):
             self._metrics.placements.labels(decision.result, power_class(request.watts)).inc()
-        return decisions
-
-    def resume(self, interrupted: Sequence[Request]) -> list[Decision]:
-        """The same for sessions that were interrupted. Those that find no place stay interrupted."""
-        decisions = self._decide(interrupted, RESUME_REQUEST_ID)
-        for request, decision in zip(interrupted, decisions, strict=True):
-            self._metrics.resumed.labels(decision.result).inc()
-            if decision.result is Result.CHARGING and decision.placement is not None:
-                log.info("%s was interrupted; %s serves it now", request.session, decision.placement.substation)
         return decisions
 
     def _decide(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
@@ -185,8 +176,8 @@ class Dispatcher:
                 batch.decisions[i] = Decision(Result.CHARGING, placement, state)
             elif state == "cancelled":
                 batch.decisions[i] = Decision(Result.ENDED, placement, state)
-            elif state == "interrupted":
-                batch.otherwise[i] = Decision(Result.INTERRUPTED, placement, state)
+            elif state == "waiting":
+                batch.otherwise[i] = Decision(Result.WAITING, placement, state)
 
 
 @dataclass

@@ -15,7 +15,7 @@ SESSION_STATES = (
     "charging",
     "unsettled",
     "superseded",
-    "interrupted",
+    "waiting",
     "requested",
     "finished",
     "cancelled",

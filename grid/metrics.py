@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CHARGING_TIME = (1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 57_600)
+WAITING_TIME = (0.1, 1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200)
 POWER_CLASSES_KW = (4, 8, 12, 25, 60, 160, 400)
 """Upper bounds: home sockets, home and street chargers, three phases, fast and motorway chargers."""
 
@@ -84,9 +85,6 @@ class BalancerMetrics:
         self.placements = Counter(
             "grid_placements_total", "Charging requests decided, by power class", ["outcome", "up_to_kw"]
         )
-        self.resumed = Counter(
-            "grid_resumptions_total", "Tries to place an interrupted session again, by outcome", ["outcome"]
-        )
         self.retries = Counter(
             "grid_placement_retries_total", "Placements a substation refused (no) or did not answer", ["answer"]
         )
@@ -122,6 +120,12 @@ class SubstationMetrics:
             "From a session's start to its end, in real time",
             SUBSTATION,
             buckets=CHARGING_TIME,
+        )
+        self.waited = Histogram(
+            "grid_substation_waited_seconds",
+            "How long those who had to wait were in line until they were given to it, in real time",
+            [*SUBSTATION, "priority"],
+            buckets=WAITING_TIME,
         )
         self.heartbeats = Counter(
             "grid_substation_heartbeats_total", "Heartbeats sent, by the ledger's answer", [*SUBSTATION, "outcome"]

@@ -7,7 +7,7 @@ import os
 from functools import cache
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
@@ -34,8 +34,14 @@ class Settings(BaseSettings):
     reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
     heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
     lost_ms: PositiveInt = Field(1_300, description="silent for so long after that, its sessions go elsewhere")
-    resume_retry_ms: PositiveInt = Field(1_000, description="how soon a session without a place is tried again")
-    patience_ms: PositiveInt = Field(43_200_000, description="how long it is tried, if it named no ready-by time")
+    patience_ms: PositiveInt = Field(
+        1_800_000, description="how soon a session should begin to charge, if it named no ready-by time"
+    )
+    give_up_ms: PositiveInt = Field(43_200_000, description="how long it waits at most")
+    priority_shift_ms: NonNegativeInt = Field(
+        7_200_000, description="by how much emergency comes earlier in line, and flexible later"
+    )
+    longest_line: NonNegativeInt = Field(10_000, description="how many may wait in a zone; 0 turns them away")
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
     # api
@@ -85,6 +91,8 @@ class Settings(BaseSettings):
             )
         if self.heartbeat_ttl_ms <= self.heartbeat_interval_ms:
             raise ValueError("HEARTBEAT_TTL_MS must be above HEARTBEAT_INTERVAL_MS")
+        if self.give_up_ms < self.patience_ms:
+            raise ValueError("GIVE_UP_MS must not be below PATIENCE_MS")
         if self.lost_ms <= 1.1 * self.heartbeat_interval_ms:  # else one that speaks again could be lost before it does
             raise ValueError("LOST_MS must be above HEARTBEAT_INTERVAL_MS and a tenth")
         return self

@@ -2,16 +2,17 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Listed
+from grid.ledger import Ended, Grant, Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Listed
 from substation.meters import Meters
-from substation.station import Snapshot, Station
+from substation.station import Order, Snapshot, Station, Verdict
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Heartbeats without a pause: one is superseded, one gets an epoch, one gets cancels, one acknowledges them."""
+"""Heartbeats without a pause: one is superseded, one gets an epoch, one gets orders, one acknowledges them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Heartbeats:
         self.answered = False
 
     def beat(self, state: str = "up") -> None:
-        """One heartbeat; another at once if the reply ordered cancels or a new epoch.
+        """One heartbeat; another at once if the reply ordered anything or gave a new epoch.
 
         Raises LedgerUnavailable if the ledger does not answer; nothing is lost then, the next one says it all.
         """
@@ -112,4 +113,15 @@ class Heartbeats:
         for cancel in reply.cancels:
             log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)
             self._station.stop(cancel.session, cancel.attempt)
-        return bool(reply.cancels)
+        self._start(reply.grants)
+        return bool(reply.cancels or reply.grants)
+
+    def _start(self, grants: Sequence[Grant]) -> None:
+        """Start those whose turn has come; of any that does not fit, the next heartbeat says that it never ran."""
+        orders = [Order(grant.session, grant.attempt, grant.vehicle, grant.watts, grant.energy_wh) for grant in grants]
+        for grant, verdict in zip(grants, self._station.charge(orders), strict=True):
+            if verdict is Verdict.CHARGING:
+                self._meters.waited(grant.priority, grant.waited)
+            elif verdict is not Verdict.FINISHED:
+                log.warning("%s was given to us and is not started: %s", grant.session, verdict)
+                self._station.stop(grant.session, grant.attempt)

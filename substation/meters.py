@@ -63,6 +63,9 @@ class Meters:
     def refused(self, reason: str) -> None:
         self._metrics.refused.labels(*self._names, reason).inc()
 
+    def waited(self, priority: str, ms: int) -> None:
+        self._metrics.waited.labels(*self._names, priority).observe(ms / 1000)
+
     def heartbeat(self, outcome: str) -> None:
         self._metrics.heartbeats.labels(*self._names, outcome).inc()
 

@@ -9,6 +9,7 @@ from grid.ledger.ledger import Ledger, LedgerUnavailable
 from grid.ledger.records import (
     Cancel,
     Ended,
+    Grant,
     Heartbeat,
     HeartbeatReply,
     Listed,
@@ -25,6 +26,7 @@ from grid.ledger.records import (
 __all__ = [
     "Cancel",
     "Ended",
+    "Grant",
     "Heartbeat",
     "HeartbeatReply",
     "Ledger",

@@ -14,6 +14,9 @@ NAMES = (
     "states",
     "by_substation",
     "due",
+    "waiting",
+    "waiting_by_power",
+    "pace",
 )
 
 

@@ -13,6 +13,7 @@ from grid.ledger.breaker import Breaker
 from grid.ledger.keys import key, zone_keys
 from grid.ledger.records import (
     Cancel,
+    Grant,
     Heartbeat,
     HeartbeatReply,
     Outcome,
@@ -36,9 +37,10 @@ class LedgerUnavailable(Exception):
     """Redis did not answer, or not with an answer."""
 
 
-def _script(name: str) -> str:
+def _script(name: str, *parts: str) -> str:
     folder = resources.files("grid.ledger") / "lua"
-    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
+    shared = ("prelude", "line", "session", *parts)
+    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in (*shared, name))
 
 
 class Ledger:
@@ -47,8 +49,10 @@ class Ledger:
     `reserve_ttl_ms`: how long a reservation waits for its substation's confirmation.
     `heartbeat_ttl_ms`: how long a substation stays routable after a heartbeat.
     `lost_ms`: how long after that its sessions count as interrupted.
-    `resume_retry_ms`: how soon an interrupted session that found no place is tried again.
-    `patience_ms`: how long after it was accepted it is tried, if it named no ready-by time.
+    `patience_ms`: how soon a session that named no ready-by time should begin.
+    `give_up_ms`: how long it waits at most.
+    `priority_shift_ms`: by how much emergencies come earlier and flexible ones later than that.
+    `longest_line`: how many may wait; 0 turns them away.
     `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
     `clock`: a simulated clock in ms; Redis' own if None.
 
@@ -63,37 +67,44 @@ class Ledger:
         reserve_ttl_ms: int = 4_000,
         heartbeat_ttl_ms: int = 2_500,
         lost_ms: int = 1_300,
-        resume_retry_ms: int = 1_000,
-        patience_ms: int = 43_200_000,
+        patience_ms: int = 1_800_000,
+        give_up_ms: int = 43_200_000,
+        priority_shift_ms: int = 7_200_000,
+        longest_line: int = 10_000,
         retention_ms: int = 900_000,
         clock: Callable[[], int] | None = None,
     ) -> None:
         self.zone = zone
         self._redis = redis
-        self._reserve_ttl_ms = reserve_ttl_ms
         self._heartbeat_ttl_ms = heartbeat_ttl_ms
         self._lost_ms = lost_ms
-        self._resume_retry_ms = resume_retry_ms
-        self._patience_ms = patience_ms
-        self._retention_ms = retention_ms
+        self._longest_line = longest_line
+        self._always = {
+            "reserve_ttl": reserve_ttl_ms,
+            "retention": retention_ms,
+            "patience": patience_ms,
+            "give_up": give_up_ms,
+            "priority_shift": priority_shift_ms,
+            "window": WINDOW,
+        }
         self._clock = clock
         self._breaker = Breaker()
         self._keys = zone_keys(zone)
-        self._reserve = redis.register_script(_script("reserve"))
-        self._heartbeat = redis.register_script(_script("heartbeat"))
+        self._reserve = redis.register_script(_script("reserve", "pick", "serve"))
+        self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve"))
         self._release = redis.register_script(_script("release"))
         self._sweep = redis.register_script(_script("sweep"))
 
     def reserve(self, requests: Iterable[Request], avoid: Iterable[str] = ()) -> list[Placement]:
-        """Place each request on the least loaded substation that has room, in one atomic step; see lua/reserve.lua.
+        """Place each request on the least loaded substation that has room, or in line, in one atomic step.
 
-        `avoid` names substations that have just refused. O(log N + WINDOW) per request for N substations.
+        See lua/reserve.lua. `avoid` names substations that have just refused. O(log N + WINDOW) per request for N
+        substations; O(log W) more for W who wait.
         """
         asked = {
             "requests": [_without_none(asdict(request)) for request in requests],
             "avoid": list(avoid),
-            "ttl": self._reserve_ttl_ms,
-            "window": WINDOW,
+            "longest_line": self._longest_line,
         }
         return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run(self._reserve, asked)]
 
@@ -110,62 +121,63 @@ class Ledger:
             "sessions": beat.sessions,
             "ended": beat.ended,
             "ttl": self._heartbeat_ttl_ms,
-            "retention": self._retention_ms,
         }
-        outcome, epoch, cancels = self._run(self._heartbeat, asked, somebody_waits=False)
-        return HeartbeatReply(outcome, epoch, [Cancel(*cancel) for cancel in cancels])
+        outcome, epoch, cancels, grants = self._run(self._heartbeat, asked, somebody_waits=False)
+        return HeartbeatReply(
+            outcome, epoch, [Cancel(*cancel) for cancel in cancels], [Grant(*grant) for grant in grants]
+        )
 
     def release(self, releases: Sequence[Release]) -> list[str]:
         """Give commitments back, each once; the sessions' states afterwards ('' if unknown). See lua/release.lua."""
-        asked = {
-            "releases": [release._asdict() for release in releases],
-            "retention": self._retention_ms,
-        }
+        asked = {"releases": [release._asdict() for release in releases]}
         return cast(list[str], self._run(self._release, asked))
 
     def sweep(self, limit: int = 100) -> Swept:
         """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit log T)."""
-        asked = {
-            "limit": limit,
-            "lost": self._lost_ms,
-            "retry": self._resume_retry_ms,
-            "patience": self._patience_ms,
-            "retention": self._retention_ms,
-        }
-        *counts, interrupted = self._run(self._sweep, asked, somebody_waits=False)
-        resumed = [_request(session, json.loads(record)) for session, record in interrupted]
-        return Swept._make([*counts, resumed])
+        asked = {"limit": limit, "lost": self._lost_ms}
+        return Swept._make(self._run(self._sweep, asked, somebody_waits=False))
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
-        with_delivered = self._pipe(
+        text, delivered, rank, pace, charging = self._pipe(
             ("HGET", key(self.zone, "sessions"), session),
             ("HGET", key(self.zone, "delivered"), session),
+            ("ZRANK", key(self.zone, "waiting"), session),
+            ("HGET", key(self.zone, "pace"), "ms"),
+            ("HGET", key(self.zone, "states"), "charging"),
         )
-        if with_delivered[0] is None:
+        if text is None:
             return None
-        record = json.loads(with_delivered[0])
+        record = json.loads(text)
         (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
+        waits = record["state"] == "waiting" and rank is not None
         return SessionRecord(
             session=session,
             state=record["state"],
             vehicle=record["vehicle"],
             watts=record["watts"],
             energy_wh=record["energy_wh"],
-            delivered_wh=int(with_delivered[1] or record["done"]),
+            delivered_wh=int(delivered or record["done"]),
             substation=record["substation"],
             url=json.loads(substation)["url"] if substation else "",
             attempt=record["attempt"],
             accepted=record["accepted"],
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
+            position=rank + 1 if waits else 0,
+            pace=pace or "",
+            charging=int(charging or 0),
         )
 
     def grid(self) -> list[SubstationRecord]:
         """Every substation, by name. O(N), two round trips."""
-        names = ("substations", "limit", "committed")
-        *hashes, time = self._pipe(*(("HGETALL", key(self.zone, name)) for name in names), ("TIME",))
-        substations, limits, committed = hashes
+        *answers, time = self._pipe(
+            ("HGETALL", key(self.zone, "substations")),
+            ("ZRANGE", key(self.zone, "limit"), "0", "-1", "WITHSCORES"),
+            ("HGETALL", key(self.zone, "committed")),
+            ("TIME",),
+        )
+        substations, limits, committed = answers[0], dict(answers[1]), answers[2]
         now = self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
@@ -183,6 +195,7 @@ class Ledger:
                     committed=int(committed.get(name, 0)),
                     sessions=sessions,
                     silent_ms=max(0, now - about["heard"]),
+                    keeps=about.get("keeps"),
                 )
             )
         return sorted(rows, key=lambda row: row.substation)
@@ -198,7 +211,8 @@ class Ledger:
 
     def _run(self, script: Any, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()
-        return self._call(lambda: script(keys=self._keys, args=[now, json.dumps(asked)]), somebody_waits)
+        text = json.dumps(asked | self._always)
+        return self._call(lambda: script(keys=self._keys, args=[now, text]), somebody_waits)
 
     def _pipe(self, *commands: tuple[str, ...], somebody_waits: bool = True) -> list[Any]:
         pipe = self._redis.pipeline(transaction=False)
@@ -218,11 +232,6 @@ class Ledger:
             raise LedgerUnavailable(str(error)) from error
         self._breaker.succeeded()
         return answer
-
-
-def _request(session: str, record: dict[str, Any]) -> Request:
-    optional = {name: record[name] for name in ("ready_by", "priority") if name in record}
-    return Request(session, record["vehicle"], record["watts"], record["energy_wh"], **optional)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ class Outcome(StrEnum):
     """What `reserve` decided about one request (see lua/reserve.lua)."""
 
     PLACED = "placed"
-    INTERRUPTED = "interrupted"
+    WAITING = "waiting"
     ENDED = "ended"
     CONFLICT = "conflict"
     FULL = "full"
+    TOO_BIG = "too-big"
     NOWHERE = "nowhere"
 
 
@@ -38,7 +39,7 @@ class Request:
 
 
 class Placement(NamedTuple):
-    """The answer to one request; only `outcome` is set when it is FULL, NOWHERE or CONFLICT."""
+    """The answer to one request; only `outcome` is set when it is FULL, TOO_BIG, NOWHERE or CONFLICT."""
 
     outcome: Outcome
     state: str = ""
@@ -50,6 +51,26 @@ class Placement(NamedTuple):
     energy_wh: int = 0
     """What is still missing: less than was asked for when an earlier attempt was interrupted."""
     accepted: int = 0
+    position: int = 0
+    """In line, from 1; 0 if it does not wait."""
+    pace: str = ""
+    charging: int = 0
+
+    @property
+    def expected_wait_ms(self) -> int | None:
+        return expected_wait_ms(self.position, self.pace, self.charging, self.watts, self.energy_wh)
+
+
+def expected_wait_ms(position: int, pace: str, charging: int, watts: int, energy_wh: int) -> int | None:
+    """How long until a session at this place in line begins; None if it does not wait.
+
+    A session ends every `pace` ms. Until one has, it is assumed that those who charge are like this one: of n cars that
+    take D each and began at random, one ends every D ÷ (n + 1).
+    """
+    if not position:
+        return None
+    every_ms = float(pace) if pace else energy_wh / watts * 3_600_000 / (charging + 1)
+    return round(position * every_ms)
 
 
 class Release(NamedTuple):
@@ -98,6 +119,18 @@ class Cancel(NamedTuple):
     attempt: int
 
 
+class Grant(NamedTuple):
+    """A session that waited and is given to a substation, which is to start it. `waited` in ms."""
+
+    session: str
+    attempt: int
+    vehicle: str
+    watts: int
+    energy_wh: int
+    waited: int
+    priority: str
+
+
 @dataclass(frozen=True, slots=True)
 class HeartbeatReply:
     """`outcome` is registered, ok, late or superseded (see lua/heartbeat.lua)."""
@@ -105,10 +138,11 @@ class HeartbeatReply:
     outcome: str
     epoch: int
     cancels: list[Cancel]
+    grants: list[Grant]
 
 
 class Swept(NamedTuple):
-    """What one sweep dealt with (see lua/sweep.lua), and the sessions that must be placed again."""
+    """What one sweep dealt with (see lua/sweep.lua)."""
 
     silenced: list[str]
     lost: list[str]
@@ -116,7 +150,6 @@ class Swept(NamedTuple):
     interrupted: int
     expired: int
     forgotten: int
-    resumed: list[Request]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -139,6 +172,14 @@ class SessionRecord:
     accepted: int
     ready_by: int | None
     priority: str
+    position: int
+    """In line, from 1; 0 if it does not wait."""
+    pace: str
+    charging: int
+
+    @property
+    def expected_wait_ms(self) -> int | None:
+        return expected_wait_ms(self.position, self.pace, self.charging, self.watts, self.energy_wh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +196,8 @@ class SubstationRecord:
     sessions: int
     silent_ms: int
     """Since its last heartbeat."""
+    keeps: str | None
+    """The session that it keeps room for: one that was overdue, and too big for the room that came free."""
 
     @property
     def load(self) -> float:

@@ -1,24 +1,27 @@
 --[[
   A substation says what it is, what it really carries, and what has ended there. This is also the
-  confirmation of a reservation, the release at the end of a session, and the way an empty or stale
-  ledger learns the truth again.
+  confirmation of a reservation, the release at the end of a session, the turn of those who wait for
+  the room, and the way an empty or stale ledger learns the truth again.
 
   ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
              sessions: [ (session, attempt, watts, energy_wh, delivered_wh, vehicle) ],
              ended: [ (session, attempt, how, delivered_wh) ],          -- since the last answered heartbeat
-             ttl, retention }                                           -- ms; (...) are arrays
-  returns  { outcome, epoch, { (session, attempt) to cancel } }
+             ttl }                                                      -- ms; (...) are arrays
+  returns  { outcome, epoch, { (session, attempt) to cancel },
+             { (session, attempt, vehicle, watts, energy_wh, waited, priority) to start } }   -- waited in ms
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
                          arrives late does no harm; what it carries counts when it comes with the new epoch
              ok          taken in (a repeated number is answered but not taken in again)
              late        an older number of this epoch: ignored
              superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
+           What is to be started holds its watts here already. It is said again with each reply until the substation
+           lists it, or says how it ended.
 
   how an attempt ended:  finished   all its energy delivered
                          cancelled  by its owner
                          stopped    because a heartbeat's reply said so; it was running
-                         barred     likewise, but it had never run, and it never will
-  delivered_wh counts this attempt only.  O(S log T) for S sessions listed or held, T in the ledger.
+                         barred     likewise, or there was no room for it: it had never run, and it never will
+  delivered_wh counts this attempt only.  O(S log T) for S sessions listed or held, T in the ledger; and serve.lua.
 ]]
 local id = asked.substation
 local known = read(SUBSTATIONS, id)
@@ -26,11 +29,11 @@ local epoch = asked.epoch
 local repeated = false
 if epoch == 0 then
   call('ZADD', HEARTBEATS, 'NX', now + asked.retention, id)  -- forgotten if it is not heard of again
-  return { 'registered', call('HINCRBY', EPOCHS, id, 1), {} }
+  return { 'registered', call('HINCRBY', EPOCHS, id, 1), {}, {} }
 elseif known and epoch < known.epoch then
-  return { 'superseded', known.epoch, {} }
+  return { 'superseded', known.epoch, {}, {} }
 elseif known and epoch == known.epoch and asked.number < known.number then
-  return { 'late', epoch, {} }
+  return { 'late', epoch, {}, {} }
 elseif known and epoch == known.epoch and asked.number == known.number then
   repeated = true
 end
@@ -47,25 +50,34 @@ local function records(fields)
   return found
 end
 
-local running, ended, orders = {}, {}, {}
+local running, ended, freed = {}, {}, 0
+local cancels, starts = {}, {}
 
 local function order_cancel(session, attempt)
-  orders[#orders + 1] = { session, attempt }
+  cancels[#cancels + 1] = { session, attempt }
+end
+
+local function order_start(session, record)
+  starts[#starts + 1] = {
+    session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done, record.waited,
+    record.priority or 'normal',
+  }
 end
 
 local function confirm(session, record)
   if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
   record.epoch, record.promised = epoch, true
   if not record.cancelled then
-    enter(record, 'charging')
+    enter(session, record, 'charging')
     call('ZREM', DUE, session)
   end
   write(session, record)
 end
 
 local function adopt(session, attempt, watts, energy_wh, vehicle, record)
-  record = record or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, adopted = true }
-  enter(record, 'charging')
+  record = record
+    or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, latest = now, adopted = true }
+  enter(session, record, 'charging')
   record.substation, record.epoch = id, epoch
   record.attempt, record.watts, record.promised = attempt, watts, true
   hold(session, record)
@@ -83,10 +95,10 @@ end
 
 -- An attempt runs that the ledger did not know of, so somebody may have been told that this session charges.
 local function promise(session, record)
-  if record.promised or not (HOLDS_WATTS[record.state] or PLACEABLE[record.state]) then return end
+  if record.promised or not (HOLDS_WATTS[record.state] or UNSERVED[record.state]) then return end
   record.promised = true
   if record.state == 'requested' then
-    rest(session, record, 'interrupted')
+    rest(session, record, 'waiting')
   else
     write(session, record)
   end
@@ -95,7 +107,7 @@ end
 -- The record is older than what runs: Redis was rolled back, or nobody has placed the session again yet.
 local function is_news(record, attempt)
   if record.cancelled or record.state == 'cancelled' then return false end
-  local runs_nowhere = PLACEABLE[record.state] or record.state == 'expired'
+  local runs_nowhere = UNSERVED[record.state] or record.state == 'expired'
   return attempt > record.attempt or (attempt == record.attempt and runs_nowhere)
 end
 
@@ -143,7 +155,7 @@ end
 local function end_session(item)
   local session, attempt, how, delivered_wh = item[1], item[2], item[3], item[4]
   local field, record = session, read(SESSIONS, session)
-  if how == 'finished' and record and record.state == 'interrupted' and record.attempt == attempt then
+  if how == 'finished' and record and record.state == 'waiting' and record.attempt == attempt then
     -- Its substation was taken for lost, and finished it nevertheless: it needs no other.
     call('HSET', DELIVERED, session, record.done + delivered_wh)
     return rest(session, record, 'finished')
@@ -153,7 +165,7 @@ local function end_session(item)
     record = read(SESSIONS, field)
   end
   if not record then return end
-  ended[field] = true
+  ended[field], freed = true, freed + 1
   if not record.superseded then
     call('HSET', DELIVERED, session, record.done + delivered_wh)
   end
@@ -169,8 +181,11 @@ end
 local function missing(field, record)
   if record.epoch < epoch then
     -- It ran in an earlier incarnation, which is gone, or was meant for it; this one refuses that epoch.
-    give_back(field, record, record.cancelled and 'cancelled' or 'interrupted')
-  elseif record.state ~= 'reserved' then
+    give_back(field, record, record.cancelled and 'cancelled' or 'waiting')
+  elseif record.state == 'reserved' then
+    -- Given to it before; the reply was lost, or another heartbeat gave it.
+    if record.granted then order_start(field, record) end
+  else
     -- Unsettled; or charging in a Redis that was rolled back, and over since: the answer to a cancel says how.
     order_cancel(record.session or field, record.attempt)
   end
@@ -188,18 +203,56 @@ local function reconcile()
   end
 end
 
-if not repeated then
+-- How fast sessions end in this zone, for those who ask when their turn comes: the mean of about the last 16 intervals.
+local function measure_pace()
+  local last, ms = unpack(call('HMGET', PACE, 'at', 'ms'))
+  if last then
+    local interval, weight = (now - last) / freed, (15 / 16) ^ freed
+    ms = string.format('%.3f', ms and ms * weight + interval * (1 - weight) or interval)
+  end
+  call('HSET', PACE, 'at', now, 'ms', ms or '')
+end
+
+local function describe()
+  local changed = asked.state ~= 'up' or tonumber(call('ZSCORE', LIMIT, id)) ~= asked.limit
+  if known and known.keeps and changed then stop_keeping(known) end
   if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
-  call('HSET', SUBSTATIONS, id, cjson.encode({
+  write_substation(id, {
     url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state, heard = now,
-  }))
-  call('HSET', LIMIT, id, asked.limit)
+    keeps = known and known.keeps or nil,
+  })
+  call('ZADD', LIMIT, asked.limit, id)
   call('HSETNX', COMMITTED, id, 0)
+end
+
+local function committed()
+  return tonumber(call('HGET', COMMITTED, id))
+end
+
+local function grant_what_it_keeps(session)
+  local record = read(SESSIONS, session)
+  if record.watts <= asked.limit - committed() then grant(session, record, id) end
+end
+
+local function serve_from_here()
+  local keeps = known and known.keeps and read(SUBSTATIONS, id).keeps
+  reindex(id, committed(), asked.limit, keeps)
+  if call('EXISTS', WAITING) == 0 then return end
+  if keeps then grant_what_it_keeps(keeps) end
+  serve()
+  for _, gift in ipairs(given) do
+    if gift[2].substation == id then order_start(gift[1], gift[2]) end
+  end
+end
+
+if not repeated then
+  describe()
   take_in_sessions()
   for _, item in ipairs(asked.ended) do end_session(item) end
   reconcile()
+  if freed > 0 then measure_pace() end
   if asked.state == 'up' then
-    reindex(id, tonumber(call('HGET', COMMITTED, id)), asked.limit)
+    serve_from_here()
   else
     call('ZREM', HEADROOM, id)
     call('ZREM', LOAD, id)
@@ -207,4 +260,4 @@ if not repeated then
 end
 call('ZADD', HEARTBEATS, now + asked.ttl, id)
 write_counts()
-return { 'ok', epoch, orders }
+return { 'ok', epoch, cancels, starts }

@@ -1,7 +1,7 @@
 --[[
   Gives commitments back, each exactly once.
 
-  ARGV[2]  { releases: [{ session, attempt, outcome }], retention }      -- retention in ms
+  ARGV[2]  { releases: [{ session, attempt, outcome }] }
              refused     the substation said no, or was never reached: it will not run this attempt
              unknown     the substation did not answer: it may run this attempt; the session moves on without it
                          (both only if no heartbeat has confirmed the attempt in between)
@@ -21,31 +21,31 @@ end
 function outcomes.refused(session, record)
   if unconfirmed(record) then
     give_back(session, record, settled(record))
-  elseif record.state == 'interrupted' then
+  elseif record.state == 'waiting' then
     rest(session, record, settled(record))
   end
 end
 
 function outcomes.unknown(session, record)
   if unconfirmed(record) then supersede(session, record) end
-  if unconfirmed(record) or record.state == 'interrupted' then rest(session, record, settled(record)) end
+  if unconfirmed(record) or record.state == 'waiting' then rest(session, record, settled(record)) end
 end
 
 function outcomes.cancelled(session, record)
   if HOLDS_WATTS[record.state] then
     give_back(session, record, 'cancelled')
-  elseif PLACEABLE[record.state] then
+  elseif UNSERVED[record.state] then
     rest(session, record, 'cancelled')
   end
 end
 
 function outcomes.cancelling(session, record)
   if HOLDS_WATTS[record.state] then
-    enter(record, 'unsettled')
+    enter(session, record, 'unsettled')
     record.cancelled = true
     write(session, record)
     call('ZREM', DUE, session)
-  elseif PLACEABLE[record.state] then
+  elseif UNSERVED[record.state] then
     rest(session, record, 'cancelled')
   end
 end

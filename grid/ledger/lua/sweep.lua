@@ -1,36 +1,34 @@
 --[[
-  Looks at what is due: substations that fell silent, reservations nobody confirmed, sessions that were interrupted,
-  sessions long over. Any number of balancers may call it at any time.
+  Looks at what is due: substations that fell silent, reservations nobody confirmed, who has waited too long, sessions
+  long over. Any number of balancers may call it at any time.
 
-  ARGV[2]  { limit,              -- how many of each kind at most
-             lost, retention,    -- ms
-             retry, patience }   -- ms
-  returns  { {silenced}, {lost}, unsettled, interrupted, expired, forgotten, { (session, record as JSON) } }
+  ARGV[2]  { limit,    -- how many of each kind at most
+             lost }    -- ms
+  returns  { {silenced}, {lost}, unsettled, interrupted, expired, forgotten }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten.
                           Its state is `left` if its last heartbeat said that it was draining: it was told to stop
              unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
-             interrupted  sessions of lost substations
-             expired      interrupted and tried, and its ready-by time, or `patience` ms since it was accepted, has passed
+             interrupted  sessions of lost substations: they are in line again, at their old place
+             expired      waiting, and its ready-by time, or `give_up` ms since it was accepted, has passed
              forgotten    records of sessions that ended more than `retention` ago
-           The first two are substations, the next four how many of each this call dealt with. The last are
-           interrupted sessions, which the caller must reserve again; another caller gets them after `retry` ms if
-           they still are.
+           The first two are substations, the last four how many of each this call dealt with.
 
   O(limit × log T), T sessions in the ledger.
 ]]
-local silenced, lost, resumed = {}, {}, {}
+local silenced, lost = {}, {}
 local unsettled, interrupted, expired, forgotten = 0, 0, 0, 0
 
 local function becomes(id, substation, state, next_look)
   substation.state = state
-  call('HSET', SUBSTATIONS, id, cjson.encode(substation))
+  write_substation(id, substation)
   call('ZADD', HEARTBEATS, next_look, id)
 end
 
 local function silence(id, substation)
   call('ZREM', HEADROOM, id)
   call('ZREM', LOAD, id)
+  stop_keeping(substation)
   substation.left = substation.state == 'draining' or nil
   becomes(id, substation, 'silent', now + asked.lost)
   silenced[#silenced + 1] = id
@@ -42,7 +40,7 @@ local function lose(id, substation)
   for _, member in ipairs(members) do
     local field = string.sub(member, #id + 2)
     local record = read(SESSIONS, field)
-    give_back(field, record, record.cancelled and 'cancelled' or 'interrupted')
+    give_back(field, record, record.cancelled and 'cancelled' or 'waiting')
     interrupted = interrupted + 1
   end
   if #members < asked.limit then
@@ -56,7 +54,7 @@ local function forget(id)
   call('ZREM', HEARTBEATS, id)
   call('HDEL', SUBSTATIONS, id)
   call('HDEL', COMMITTED, id)
-  call('HDEL', LIMIT, id)
+  call('ZREM', LIMIT, id)
   call('HDEL', EPOCHS, id)
 end
 
@@ -71,25 +69,14 @@ for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, a
   end
 end
 
-local function resume(session, record)
-  if record.tried and now >= (record.ready_by or record.accepted + asked.patience) then
-    rest(session, record, 'expired')
-    expired = expired + 1
-    return
-  end
-  record.promised, record.tried = true, true
-  write(session, record)
-  call('ZADD', DUE, now + asked.retry, session)
-  resumed[#resumed + 1] = { session, cjson.encode(record) }
-end
-
 for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, asked.limit)) do
   local record = read(SESSIONS, session)
-  if record and record.state == 'interrupted' then
-    resume(session, record)
+  if record and record.state == 'waiting' then
+    rest(session, record, 'expired')
+    expired = expired + 1
   elseif record and record.state == 'reserved' then
     call('ZREM', DUE, session)
-    enter(record, 'unsettled')
+    enter(session, record, 'unsettled')
     write(session, record)
     unsettled = unsettled + 1
   else
@@ -101,4 +88,4 @@ for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, ask
   end
 end
 write_counts()
-return { silenced, lost, unsettled, interrupted, expired, forgotten, resumed }
+return { silenced, lost, unsettled, interrupted, expired, forgotten }

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -14,7 +14,8 @@ from grid.ledger.keys import key
 
 # The ledger's defaults: what a test must wait for.
 RESERVE_TTL_MS, HEARTBEAT_TTL_MS, LOST_MS = 4_000, 2_500, 1_300
-RESUME_RETRY_MS, PATIENCE_MS, RETENTION_MS = 1_000, 43_200_000, 900_000
+PATIENCE_MS, GIVE_UP_MS, RETENTION_MS = 1_800_000, 43_200_000, 900_000
+PRIORITY_SHIFT_MS = 7_200_000
 HOLDS_WATTS = ("reserved", "charging", "unsettled")
 
 
@@ -67,6 +68,12 @@ class Substation:
         """As a substation does that has just started, and then is not heard of again."""
         self.ledger.heartbeat(Heartbeat(self.name, f"http://{self.name}", 0, 1, self.limit, self.limit))
 
+    def starts_what_it_was_given(self, reply: HeartbeatReply) -> list[str]:
+        """Runs every grant of the reply; their names."""
+        for grant in reply.grants:
+            self.runs.append(Listed(grant.session, grant.attempt, grant.watts, grant.energy_wh, 0, grant.vehicle))
+        return [grant.session for grant in reply.grants]
+
     def starts(self, session: str, watts: int = 11_000, attempt: int = 1, delivered_wh: int = 0) -> None:
         self.runs.append(Listed(session, attempt, watts, 10_000, delivered_wh, "car"))
 
@@ -89,8 +96,15 @@ class Zone:
         assert substation.beat().outcome == "ok"
         return substation
 
-    def reserve(self, session: str, watts: int = 11_000, avoid: Sequence[str] = ()) -> Placement:
-        (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000)], avoid)
+    def reserve(
+        self,
+        session: str,
+        watts: int = 11_000,
+        avoid: Sequence[str] = (),
+        ready_by: int | None = None,
+        priority: str = "normal",
+    ) -> Placement:
+        (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000, ready_by, priority)], avoid)
         return placement
 
     def state(self, session: str) -> str:
@@ -103,13 +117,20 @@ class Zone:
     def size(self) -> int:
         return int(self.redis.dbsize())
 
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Every session as its record is kept."""
+        return {name: json.loads(text) for name, text in self._hash("sessions").items()}
+
+    def line(self) -> list[str]:
+        """Who waits, in order."""
+        return cast(list[str], self.redis.zrange(key("default", "waiting"), 0, -1))
+
     def assert_consistent(self) -> None:
         """Committed is the sum of the records that hold watts, and the indexes and counts say the same."""
         held: Counter[str] = Counter()
         states: Counter[str] = Counter()
         members = set()
-        for name, text in self._hash("sessions").items():
-            record = json.loads(text)
+        for name, record in self.records().items():
             states["superseded" if record.get("superseded") else record["state"]] += 1
             if record["state"] in HOLDS_WATTS:
                 held[record["substation"]] += record["watts"]
@@ -118,10 +139,23 @@ class Zone:
         assert committed == dict(held)
         assert set(self._scores("by_substation")) == members
         assert {state: int(number) for state, number in self._hash("states").items()} == dict(states)
-        limits = {name: int(watts) for name, watts in self._hash("limit").items()}
-        up = {name for name, text in self._hash("substations").items() if json.loads(text)["state"] == "up"}
-        assert self._scores("headroom") == {name: limits[name] - held[name] for name in up}
+        limits = self._scores("limit")
+        substations = {name: json.loads(text) for name, text in self._hash("substations").items()}
+        up = {name for name, about in substations.items() if about["state"] == "up"}
+        keeps = {name: about["keeps"] for name, about in substations.items() if "keeps" in about}
+        room = {name: (0 if name in keeps else limits[name]) - held[name] for name in up}
+        assert self._scores("headroom") == room
         assert self._scores("load") == {name: held[name] / limits[name] for name in up}
+        line = {name: record for name, record in self.records().items() if record["state"] == "waiting"}
+        assert self._scores("waiting") == {name: record["latest"] for name, record in line.items()}
+        by_power = [member.split("|", 3) for member in self._scores("waiting_by_power")]
+        assert {(kind, session) for kind, _, _, session in by_power} == {
+            ("k" if "kept" in record else "w", name) for name, record in line.items()
+        }
+        assert {name: record["kept"] for name, record in line.items() if "kept" in record} == {
+            session: name for name, session in keeps.items()
+        }
+        assert set(keeps) <= up
 
     def _hash(self, name: str) -> dict[str, str]:
         return cast(dict[str, str], self.redis.hgetall(key("default", name)))

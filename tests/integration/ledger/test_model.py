@@ -2,8 +2,8 @@
 
 Hypothesis chooses the steps. Only the wires are made up: they lose, delay and double what goes over them.
 After every step the ledger adds up, covers what really runs, and no substation is above its limit; and when the
-storm is over, every watt is back and every session that was answered yes charges, or has finished, or waits because
-there is no room for it.
+storm is over, every watt is back and every session that was accepted charges, or has finished, or waits because there
+is no room for it, or has expired. Nobody who waits is overtaken but for the reasons that the line has.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,11 +34,13 @@ from substation.meters import Meters
 from substation.schemas import ChargeOrder
 from substation.station import Station, Verdict
 
-from .conftest import Clock, Zone
+from .conftest import HOLDS_WATTS, Clock, Zone
 
 LIMITS = {"a": 50_000, "b": 100_000, "c": 360_000}
 WATTS = st.sampled_from([3_000, 11_000, 22_000, 50_000, 150_000, 350_000])
 ENERGY = st.sampled_from([100, 2_000, 60_000])
+WITHIN = st.sampled_from([None, None, 600_000, 86_400_000])
+PRIORITIES = st.sampled_from(["normal", "normal", "emergency", "flexible"])
 NAMES = st.sampled_from(sorted(LIMITS))
 DELIVERED, ANSWER_LOST, LATE, LOST = "delivered", "answer lost", "late", "lost"
 DYING = "balancer dies"
@@ -113,6 +115,7 @@ class Wires(SubstationClient):
     def __init__(self, substations: dict[str, Substation]) -> None:
         self._substations = substations
         self.fate = DELIVERED
+        self.failures = 0
         self.late: list[tuple[str, list[dict[str, Any]]]] = []
 
     def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
@@ -122,11 +125,15 @@ class Wires(SubstationClient):
         if fate == LATE:
             self.late.append((name, list(orders)))
         if fate in (LATE, LOST) or not substation.alive:
+            self.failures += 1
             return [Started.UNKNOWN] * len(orders)
         if fate == DYING:
             raise BalancerDied
         answers = substation.post(orders)
-        return [Started.UNKNOWN] * len(orders) if fate == ANSWER_LOST else answers
+        if fate == ANSWER_LOST:
+            answers = [Started.UNKNOWN] * len(orders)
+        self.failures += answers.count(Started.UNKNOWN) + answers.count(Started.NO)
+        return answers
 
     def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
         substation = self._substations.get(url.removeprefix("http://"))
@@ -134,6 +141,27 @@ class Wires(SubstationClient):
             return False
         substation.station.cancel(session, attempt)
         return True
+
+
+class Line:
+    """Who waits before a call of the ledger, to be compared with who waits after it."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._before = zone.records()
+        self.waiting = {name for name, record in self._before.items() if record["state"] == "waiting"}
+
+    def assert_nobody_was_overtaken(self) -> None:
+        """By one that got room in between and is no smaller: who was there before counts, whoever is new comes last."""
+        after = self._zone.records()
+        still = [(name, after[name]) for name in self.waiting if after.get(name, {}).get("state") == "waiting"]
+        for name, got in after.items():
+            attempt = self._before[name]["attempt"] if name in self._before else 0
+            if got["state"] not in HOLDS_WATTS or got.get("superseded") or got["attempt"] == attempt:
+                continue
+            for other, record in still:
+                if name not in self.waiting or record["latest"] < got["latest"]:
+                    assert record["watts"] > got["watts"], f"{other} waits, and {name} got its room"
 
 
 class Storm(RuleBasedStateMachine):
@@ -154,7 +182,7 @@ class Storm(RuleBasedStateMachine):
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)
         self.dispatcher = Dispatcher(ledger, self.wires, self.pool, attempts=3, budget_ms=60_000)
-        self.sweeper = Sweeper(ledger, self.dispatcher)
+        self.sweeper = Sweeper(ledger)
         self.accepted: set[str] = set()
         self.at_risk: set[str] = set()
         self.cancelled: set[str] = set()
@@ -167,10 +195,11 @@ class Storm(RuleBasedStateMachine):
 
     # Drivers
 
-    @rule(watts=WATTS, energy_wh=ENERGY, fate=POSTS)
-    def ask(self, watts: int, energy_wh: int, fate: str) -> None:
+    @rule(watts=WATTS, energy_wh=ENERGY, within_ms=WITHIN, priority=PRIORITIES, fate=POSTS)
+    def ask(self, watts: int, energy_wh: int, within_ms: int | None, priority: str, fate: str) -> None:
         session = f"s{len(self.requests)}"
-        self.requests[session] = Request(session, "car", watts, energy_wh)
+        ready_by = None if within_ms is None else self.clock.now + within_ms
+        self.requests[session] = Request(session, "car", watts, energy_wh, ready_by, priority)
         self._route(session, fate)
 
     @precondition(lambda self: self.requests)
@@ -190,12 +219,14 @@ class Storm(RuleBasedStateMachine):
         self.wires.fate = DELIVERED
 
     def _route(self, session: str, fate: str) -> None:
+        line, failures = Line(self.zone), self.wires.failures
         with self._balancer_has(fate):
             (decision,) = self.dispatcher.route([self.requests[session]], "x")
-            if decision.result is Result.CHARGING:
+            if decision.result in (Result.CHARGING, Result.WAITING):
                 self.accepted.add(session)
-            if decision.result is Result.FULL:
-                assert self.requests[session].watts > self._most_room(), "refused though there was room"
+            if decision.result is Result.WAITING and self.wires.failures == failures and session not in line.waiting:
+                assert self.requests[session].watts > self._most_room(), "waits though there is room"
+        line.assert_nobody_was_overtaken()
 
     @contextmanager
     def _balancer_has(self, fate: str) -> Iterator[None]:
@@ -205,7 +236,7 @@ class Storm(RuleBasedStateMachine):
         self.wires.fate = DELIVERED
 
     def _most_room(self) -> int:
-        rows = [row for row in self.zone.ledger.grid() if row.state == "up"]
+        rows = [row for row in self.zone.ledger.grid() if row.state == "up" and not row.keeps]
         return max((row.limit - row.committed for row in rows), default=0)
 
     # Wires
@@ -216,8 +247,12 @@ class Storm(RuleBasedStateMachine):
             self._beat(self.substations[name], fate)
 
     def _beat(self, substation: Substation, fate: str = DELIVERED) -> None:
+        line = Line(self.zone)
         substation.beat(fate)
+        line.assert_nobody_was_overtaken()
         if fate == DELIVERED:
+            for session in self.zone.line():
+                assert self.zone.records()[session]["watts"] > self._most_room(), f"{session} waits though it fits"
             self.accepted |= self.at_risk & substation.charging
             self.at_risk -= self.accepted
 
@@ -241,10 +276,9 @@ class Storm(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.clock.advance(ms)
 
-    @rule(fate=POSTS)
-    def sweep(self, fate: str) -> None:
-        with self._balancer_has(fate):
-            self.sweeper.sweep()
+    @rule()
+    def sweep(self) -> None:
+        self.sweeper.sweep()
 
     @rule(name=NAMES)
     def a_substation_dies(self, name: str) -> None:
@@ -313,7 +347,12 @@ class Storm(RuleBasedStateMachine):
         for session in sorted(self.accepted):
             state = self.zone.state(session)
             no_room = self.requests[session].watts > self._most_room()
-            assert state in ("charging", "finished") or (state == "interrupted" and no_room), f"{session}: {state}"
+            too_late = self.clock.now >= (self.requests[session].ready_by or 10**15)
+            assert (
+                state in ("charging", "finished")
+                or (state == "waiting" and no_room)
+                or (state == "expired" and too_late)
+            ), f"{session}: {state}"
             if state == "finished" and not self.forgotten:
                 record = self.zone.ledger.session(session)
                 assert record is not None
@@ -334,8 +373,9 @@ class Storm(RuleBasedStateMachine):
             for substation in self.substations.values():
                 self._beat(substation)
             self.sweeper.sweep()
-        for substation in self.substations.values():
-            self._beat(substation)
+        for _ in range(2):  # what one is given in the first round, it starts in the second
+            for substation in self.substations.values():
+                self._beat(substation)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,91 @@
+--[[
+  Gives the room there is to those who wait, in order, before anybody new gets any: as for a new request, `pick` says
+  where. The substation learns of it from the reply to its next heartbeat.
+
+  Who does not fit is overtaken by smaller ones behind, but not once it is overdue: then a substation keeps its room
+  for it until it fits there, or elsewhere before that.
+
+  O(lines × log W + GRANTS × log W) for W who wait; see line.lua for how many lines there can be.
+]]
+local GRANTS = 100
+
+local given = {}
+local function grant(session, record, id)
+  record.promised, record.granted, record.waited = true, true, now - record.since
+  reserve(session, record, id, substation_of(id).epoch)
+  given[#given + 1] = { session, record }
+end
+
+-- The first of each line, the lines of those for whom room is kept apart.
+local function fronts()
+  local found = {}
+  for _, kind in ipairs({ KEPT, UNKEPT }) do
+    local front = first_from(kind, 0)
+    while front do
+      found[#found + 1] = front
+      front = first_from(kind, front.line + 1)
+    end
+  end
+  return found
+end
+
+local function earliest(of)
+  local best
+  for i, front in ipairs(of) do
+    if not best or front.latest < of[best].latest then best = i end
+  end
+  return best
+end
+
+-- Of those that could ever carry it, the one with the most room; none of those that keep room already. Says if it did.
+local function keep_room(session)
+  local record = read(SESSIONS, session)
+  local able = call('ZRANGEBYSCORE', LIMIT, record.watts, '+inf', 'LIMIT', 0, asked.window)
+  if #able == 0 then return false end
+  local best, most = nil, -1
+  for i, room in ipairs(call('ZMSCORE', HEADROOM, unpack(able))) do
+    local free = tonumber(room or -1)
+    if free > most then best, most = able[i], free end
+  end
+  if best then keep(session, record, best, read(SUBSTATIONS, best)) end
+  return best ~= nil
+end
+
+local function keep_room_for_all(overtaken)
+  local kept = false
+  for _, front in ipairs(overtaken) do kept = keep_room(front.session) or kept end
+  return kept
+end
+
+-- Rounding up to two digits adds less than a tenth.
+local function is_too_big(line, room)
+  return line >= 1.1 * room
+end
+
+-- Returns whether nobody is left who waits and fits; else there is more to give than one call gives.
+local function serve()
+  local _, room = roomiest()
+  if not room or is_too_big(smallest_line(), room) then return true end
+  local first, overtaken = fronts(), {}
+  local granted = 0
+  while granted < GRANTS do
+    local i = earliest(first)
+    if not i then return true end
+    local front = first[i]
+    _, room = roomiest()
+    local record = not is_too_big(front.line, room) and read(SESSIONS, front.session)
+    local id = record and pick(record.watts)
+    if not id then
+      if front.kind == UNKEPT and front.latest <= now then overtaken[#overtaken + 1] = front end
+      table.remove(first, i)
+    elseif keep_room_for_all(overtaken) then
+      overtaken = {}
+    else
+      grant(front.session, record, id)
+      granted = granted + 1
+      first[i] = first_in(front.kind, front.line)
+      if not first[i] then table.remove(first, i) end
+    end
+  end
+  return false
+end

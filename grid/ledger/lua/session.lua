@@ -1,0 +1,80 @@
+-- What a session's states do to the watts at its substation, to the line, and to what is due.
+local HOLDS_WATTS = { reserved = true, charging = true, unsettled = true }
+local UNSERVED = { requested = true, waiting = true }
+
+local function enter(session, record, state)
+  if record.state then count(record.state, -1) end
+  if record.state == 'waiting' then leave_line(session, record) end
+  count(state, 1)
+  record.state, record.since = state, now
+  if state == 'waiting' then join_line(session, record) end
+end
+
+-- From here on the session's watts count at its substation.
+local function hold(field, record)
+  write(field, record)
+  call('ZADD', BY_SUBSTATION, 0, record.substation .. '|' .. field)
+  commit(record.substation, record.watts)
+end
+
+-- From here on its substation, under its present epoch, is asked to run the next attempt.
+local function reserve(session, record, id, epoch)
+  enter(session, record, 'reserved')
+  record.done = delivered(session, record)
+  record.substation, record.epoch, record.attempt = id, epoch, record.attempt + 1
+  hold(session, record)
+  call('ZADD', DUE, now + asked.reserve_ttl, session)
+end
+
+-- The session runs nowhere now. If it waits it is given up at some time; else it is remembered for a while, as an
+-- answer to whoever asks.
+local function rest(session, record, state)
+  enter(session, record, state)
+  write(session, record)
+  local given_up = record.ready_by or record.accepted + asked.give_up
+  call('ZADD', DUE, state == 'waiting' and given_up or now + asked.retention, session)
+end
+
+-- Its watts no longer count.
+local function give_back(field, record, state)
+  call('ZREM', BY_SUBSTATION, record.substation .. '|' .. field)
+  commit(record.substation, -record.watts)
+  if record.superseded then
+    count('superseded', -1)
+    call('HDEL', SESSIONS, field)
+  else
+    if state == 'waiting' and delivered(field, record) >= record.energy_wh then state = 'finished' end
+    rest(field, record, state)
+  end
+end
+
+-- What becomes of a session that its substation will not run. Somebody may have been told that a `promised` one is
+-- served: it waits, at its old place. Of any other, its only caller knows that it failed.
+local function settled(record)
+  if record.cancelled then return 'cancelled' end
+  return record.promised and 'waiting' or 'requested'
+end
+
+-- An attempt that was given up but may still run keeps its watts under a name of its own, so that the
+-- session itself can be placed elsewhere. Its substation is told to cancel it at every heartbeat.
+local function superseded_field(session, attempt, substation)
+  return session .. '#' .. attempt .. '@' .. substation
+end
+
+local function supersede(session, record)
+  count('superseded', 1)
+  local old = cjson.decode(cjson.encode(record))
+  old.state, old.since, old.session, old.superseded = 'unsettled', now, session, true
+  local field = superseded_field(session, old.attempt, old.substation)
+  write(field, old)
+  call('ZREM', BY_SUBSTATION, record.substation .. '|' .. session)
+  call('ZADD', BY_SUBSTATION, 0, record.substation .. '|' .. field)
+end
+
+-- Members `substation|...` of BY_SUBSTATION: '}' is the character after '|'.
+local function held_at(substation, limit)
+  if limit then
+    return call('ZRANGEBYLEX', BY_SUBSTATION, '[' .. substation .. '|', '(' .. substation .. '}', 'LIMIT', 0, limit)
+  end
+  return call('ZRANGEBYLEX', BY_SUBSTATION, '[' .. substation .. '|', '(' .. substation .. '}')
+end
