@@ -4,7 +4,9 @@ from flask_openapi3 import Info, OpenAPI
 
 from api.balancer import BalancerClient
 from api.routes import create_routes
+from api.watch import INTERVAL_MS, Watch
 from grid import service
+from grid.background import Background
 from grid.http import Client
 from grid.problems import Problem
 from grid.settings import Settings, load_settings
@@ -17,6 +19,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     balancer = BalancerClient(
         client, settings.balancer_urls, settings.route_try_ms, settings.route_timeout_ms, settings.retry_after_s
     )
+
+    watch = Watch(balancer, places=settings.threads // 2)
 
     def balancer_ready() -> str | None:
         try:
@@ -33,5 +37,6 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # /docs is the page itself, not a list with one entry
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     service.init_app(app, "api", settings, {"balancer": balancer_ready})
-    app.register_api(create_routes(balancer, settings.zones))
+    app.register_api(create_routes(balancer, watch, settings.zones, settings.retry_after_s))
+    app.extensions["background"] = [Background("watch", watch.look, INTERVAL_MS, watch.close)]
     return app

@@ -9,7 +9,19 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api import units
 from api.balancer import BalancerClient
-from api.schemas import EXAMPLE, Accepted, ChargeRequest, Grid, ProblemDetails, Session, SessionPath
+from api.schemas import (
+    EXAMPLE,
+    MAX_WAIT_S,
+    Accepted,
+    ChargeRequest,
+    Grid,
+    ProblemDetails,
+    Session,
+    SessionPath,
+    SessionQuery,
+    Waiting,
+)
+from api.watch import Watch
 from grid import session_ids
 from grid.bodies import answer, check, read_one_or_many
 from grid.metrics import api_metrics
@@ -38,8 +50,16 @@ _FLEET = {
     "description": "An answer for each car, in order, each with the status it would have had alone",
     "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
 }
-_UNAVAILABLE = _problem("The grid is full or out of reach; Retry-After says when to ask again")
+_UNAVAILABLE = _problem("The grid and its line are full, or out of reach; Retry-After says when to ask again")
+_WRONG = _problem("Which fields are wrong")
 _ONE_SESSION: dict[Any, Any] = {200: Session, 404: _problem("No such session is known"), 503: _UNAVAILABLE}
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "description": "How many seconds to wait for a session that is in line. Retry-After says that too many wait so.",
+    "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S, "default": 0},
+}
+_ACCEPTED = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 _IDEMPOTENCY_KEY = {
     "name": KEY_HEADER,
     "in": "header",
@@ -48,7 +68,7 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprint:
+def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], retry_after_s: int) -> APIBlueprint:
     answers = api_metrics().answers
     routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
 
@@ -63,7 +83,13 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
     @routes.post(
         "/request-charge",
         summary="Ask for one car, or for a fleet in an array",
-        responses={201: Accepted, 207: _FLEET, 422: _problem("Which fields are wrong"), 503: _UNAVAILABLE},
+        responses={
+            201: Accepted,
+            202: Waiting,
+            207: _FLEET,
+            422: _problem("Which fields are wrong"),
+            503: _UNAVAILABLE,
+        },
         openapi_extensions={"requestBody": _BODY, "parameters": [_IDEMPOTENCY_KEY]},
     )
     def request_charge() -> Response:
@@ -83,16 +109,28 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
             if reply.status != HTTPStatus.MULTI_STATUS:
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
-                bodies[i] = _accepted(request, decided) if decided["status"] == HTTPStatus.CREATED else decided
+                bodies[i] = _accepted(request, decided) if decided["status"] in _ACCEPTED else decided
         response = answer([bodies[i] for i in range(len(items))], many)
-        if response.status_code == HTTPStatus.CREATED:
+        if response.status_code in _ACCEPTED:
             response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"
         g.answers = bodies.values()
         return response
 
-    @routes.get("/sessions/<session_id>", summary="One session", responses=_ONE_SESSION)
+    @routes.get(
+        "/sessions/<session_id>",
+        summary="One session; with ?wait=20, as soon as it waits no more, or after 20 s",
+        responses=_ONE_SESSION,
+        openapi_extensions={"parameters": [_WAIT]},
+    )
     def session(path: SessionPath) -> Response:
-        return _session("GET", path.session_id)
+        wait_s = check(SessionQuery, request.args.to_dict()).wait
+        response = _session("GET", path.session_id)
+        if not wait_s or not _waits(response):
+            return response
+        if watch.wait(path.session_id, wait_s):
+            return _session("GET", path.session_id)
+        response.headers["Retry-After"] = str(retry_after_s)
+        return response
 
     @routes.delete("/sessions/<session_id>", summary="Cancel a session", responses=_ONE_SESSION)
     def cancel(path: SessionPath) -> Response:
@@ -116,8 +154,12 @@ def create_routes(balancer: BalancerClient, zones: Sequence[str]) -> APIBlueprin
     return routes
 
 
+def _waits(response: Response) -> bool:
+    return response.status_code == HTTPStatus.OK and response.get_json()["state"] == "waiting"
+
+
 def _outcome(body: dict[str, Any]) -> str:
-    if body["status"] == HTTPStatus.CREATED:
+    if body["status"] in _ACCEPTED:
         return str(body["state"])
     kind = str(body.get("type", ""))
     return kind.removeprefix("/problems/") if kind.startswith("/problems/") else f"http-{body['status']}"
@@ -146,11 +188,15 @@ def _order(wanted: ChargeRequest, session_id: str) -> dict[str, Any]:
 
 
 def _accepted(wanted: ChargeRequest, decided: dict[str, Any]) -> dict[str, Any]:
+    if decided["status"] == HTTPStatus.CREATED:
+        where_or_when = {"substation": decided["substation"]}
+    else:
+        where_or_when = units.place_in_line(decided)
     return {
         "status": decided["status"],
         "session_id": decided["session_id"],
         "state": decided["state"],
-        "substation": decided["substation"],
+        **where_or_when,
         "zone": session_ids.zone_of(decided["session_id"]),
         "vehicle_id": wanted.vehicle_id,
         "power_kw": wanted.power_kw,

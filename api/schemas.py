@@ -32,6 +32,9 @@ def _only_text(value: object) -> object:
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_only_text), Field(strict=False)]
 
 
+MAX_WAIT_S = 30
+
+
 class ChargeRequest(BaseModel):
     """A car that wants to charge."""
 
@@ -80,10 +83,10 @@ class Session(BaseModel):
     """A request's life, from accepted to finished."""
 
     session_id: str
-    state: str = Field(
-        description="reserved, charging, unsettled, interrupted, requested, finished, cancelled or expired"
-    )
-    substation: str
+    state: str = Field(description="waiting, reserved, charging, unsettled, requested, finished, cancelled or expired")
+    substation: str | None = Field(description="none while it waits")
+    position: int | None = Field(description="in line, from 1, while it waits")
+    estimated_start: str | None = Field(description="while it waits: when its turn should come")
     zone: str
     vehicle_id: str
     power_kw: float
@@ -108,6 +111,21 @@ class Accepted(BaseModel):
     accepted_at: str
 
 
+class Waiting(BaseModel):
+    """The answer to a request that nobody has room for yet: a substation starts it when its turn has come."""
+
+    status: int
+    session_id: str
+    state: str
+    position: int | None = Field(description="in line, from 1")
+    estimated_start: str | None
+    zone: str
+    vehicle_id: str
+    power_kw: float
+    energy_kwh: float
+    accepted_at: str
+
+
 class Substation(BaseModel):
     substation: str
     zone: str
@@ -119,6 +137,7 @@ class Substation(BaseModel):
     headroom_kw: float
     load: float = Field(description="committed ÷ limit")
     sessions: int
+    keeps_room_for: str | None = Field(description="a waiting session that is overdue, and too big for the room so far")
 
 
 class Totals(BaseModel):
@@ -127,6 +146,7 @@ class Totals(BaseModel):
     committed_kw: float
     load: float
     sessions: int
+    waiting: int
 
 
 class Grid(BaseModel):
@@ -134,6 +154,7 @@ class Grid(BaseModel):
 
     substations: list[Substation]
     totals: Totals
+    waiting: dict[str, int] = Field(description="how many wait in each zone")
 
 
 class ProblemDetails(BaseModel):
@@ -149,3 +170,9 @@ class ProblemDetails(BaseModel):
 
 class SessionPath(BaseModel):
     session_id: str
+
+
+class SessionQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    wait: float = Field(0, ge=0, le=MAX_WAIT_S)

@@ -1,9 +1,13 @@
 """From what the balancer says, in W, Wh and ms, to what a person reads, in kW, kWh and RFC 3339."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from grid.session_ids import zone_of
+
+LATEST_MS = 7_258_118_400_000
+"""The year 2200."""
 
 
 def rfc3339(ms: int) -> str:
@@ -11,11 +15,19 @@ def rfc3339(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def place_in_line(body: dict[str, Any]) -> dict[str, Any]:
+    """Both null for a session that does not wait; the second is an estimate, by this process' clock."""
+    wait_ms = body["expected_wait_ms"]
+    start = None if wait_ms is None else rfc3339(min(round(time.time() * 1000) + wait_ms, LATEST_MS))
+    return {"position": body["position"], "estimated_start": start}
+
+
 def session(body: dict[str, Any]) -> dict[str, Any]:
     return {
         "session_id": body["session_id"],
         "state": body["state"],
-        "substation": body["substation"],
+        "substation": None if body["state"] == "waiting" else body["substation"],
+        **place_in_line(body),
         "zone": zone_of(body["session_id"]),
         "vehicle_id": body["vehicle_id"],
         "power_kw": body["watts"] / 1000,
@@ -39,7 +51,9 @@ def grid(body: dict[str, Any]) -> dict[str, Any]:
             "committed_kw": committed / 1000,
             "load": round(committed / limit, 4) if limit else 0.0,
             "sessions": sum(row["sessions"] for row in rows),
+            "waiting": sum(body["waiting"].values()),
         },
+        "waiting": body["waiting"],
     }
 
 
@@ -52,7 +66,8 @@ def _substation(row: dict[str, Any]) -> dict[str, Any]:
         "capacity_kw": row["capacity"] / 1000,
         "limit_kw": row["limit"] / 1000,
         "committed_kw": row["committed"] / 1000,
-        "headroom_kw": (row["limit"] - row["committed"]) / 1000,
+        "headroom_kw": 0.0 if row["keeps"] else (row["limit"] - row["committed"]) / 1000,
         "load": round(row["load"], 4),
         "sessions": row["sessions"],
+        "keeps_room_for": row["keeps"],
     }

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response, g, jsonify, request
 
 from balancer.dispatch import Decision, Dispatcher, Result
 from balancer.schemas import RouteRequest
@@ -36,15 +36,25 @@ def create_routes(
         dispatcher = dispatchers.get(zone_of(session_id))
         return _session_or_404(session_id, dispatcher.cancel(session_id, g.request_id) if dispatcher else None)
 
+    @routes.get("/waiting")
+    def waiting() -> Response:
+        """Which of the sessions `?session_id=…&session_id=…` wait: one call, however many are asked after."""
+        by_zone: dict[str, list[str]] = defaultdict(list)
+        for session_id in request.args.getlist("session_id"):
+            by_zone[zone_of(session_id)].append(session_id)
+        found = [ledgers[zone].waiting(sessions) for zone, sessions in by_zone.items() if zone in ledgers]
+        return jsonify(waiting=sorted(set().union(*found)))
+
     @routes.get("/grid")
     def grid() -> Response:
         rows = [_substation(zone, row) for zone, ledger in ledgers.items() for row in ledger.grid()]
-        return jsonify(substations=rows)
+        lines = {zone: ledger.states().get("waiting", 0) for zone, ledger in ledgers.items()}
+        return jsonify(substations=rows, waiting=lines)
 
     def _route_all(requests: list[RouteRequest]) -> list[dict[str, Any]]:
         by_zone: dict[str, list[int]] = defaultdict(list)
-        for i, request in enumerate(requests):
-            by_zone[zone_of(request.session_id)].append(i)
+        for i, wanted in enumerate(requests):
+            by_zone[zone_of(wanted.session_id)].append(i)
         bodies: dict[int, dict[str, Any]] = {}
         for zone, members in by_zone.items():
             decisions = dispatchers[zone].route([_request(requests[i]) for i in members], g.request_id)
@@ -62,8 +72,19 @@ def create_routes(
                 "substation": placement.substation,
                 "accepted": placement.accepted,
             }
+        if placement is not None and decision.result is Result.WAITING:
+            return {
+                "status": 202,
+                "session_id": request.session_id,
+                "state": decision.state,
+                "position": placement.position or None,
+                "expected_wait_ms": placement.expected_wait_ms,
+                "accepted": placement.accepted,
+            }
         if decision.result is Result.CONFLICT:
             problem = Problem("idempotency-conflict", f"{request.session_id} was asked for with other values")
+        elif decision.result is Result.TOO_BIG:
+            problem = _too_powerful(request)
         else:
             problem = Problem(_REFUSALS[decision.result], _why(request, decision), retry_after_s=retry_after_s)
         return problem.body()
@@ -71,7 +92,7 @@ def create_routes(
     return routes
 
 
-_KNOWN = (Result.CHARGING, Result.ENDED, Result.INTERRUPTED)
+_KNOWN = (Result.CHARGING, Result.ENDED)
 _REFUSALS = {
     Result.FULL: "grid-full",
     Result.UNANSWERED: "no-substation",
@@ -79,10 +100,15 @@ _REFUSALS = {
 }
 
 
+def _too_powerful(request: RouteRequest) -> Problem:
+    message = f"no substation of zone {zone_of(request.session_id)} is built for {request.watts / 1000:g} kW"
+    return Problem("too-powerful", message, errors=[{"field": "power_kw", "message": message}])
+
+
 def _why(request: RouteRequest, decision: Decision) -> str:
     zone = zone_of(request.session_id)
     if decision.result is Result.FULL:
-        return f"no substation of zone {zone} has {request.watts / 1000:g} kW free"
+        return f"no substation of zone {zone} has {request.watts / 1000:g} kW free, and nobody more can wait"
     if decision.result is Result.UNANSWERED:
         return f"no substation of zone {zone} is up, or those with room refused or did not answer"
     return f"the ledger cannot be used: {decision.cause}"
@@ -114,6 +140,8 @@ def _session_or_404(session_id: str, record: SessionRecord | None) -> Response:
         accepted=record.accepted,
         ready_by=record.ready_by,
         priority=record.priority,
+        position=record.position or None,
+        expected_wait_ms=record.expected_wait_ms,
     )
 
 
@@ -128,4 +156,5 @@ def _substation(zone: str, row: SubstationRecord) -> dict[str, Any]:
         "committed": row.committed,
         "load": row.load,
         "sessions": row.sessions,
+        "keeps": row.keeps,
     }

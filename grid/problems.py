@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException
 log = logging.getLogger(__name__)
 
 TYPES = {
-    "grid-full": (503, "No substation has room for this request now"),
+    "grid-full": (503, "No substation has room for this request, and the line is full"),
+    "too-powerful": (422, "No substation is built for so much power"),
     "no-substation": (503, "No substation with room can be reached"),
     "ledger-unavailable": (503, "The ledger does not answer"),
     "balancer-unavailable": (503, "No balancer answers"),

@@ -138,7 +138,7 @@ class Ledger:
         return Swept._make(self._run(self._sweep, asked, somebody_waits=False))
 
     def session(self, session: str) -> SessionRecord | None:
-        """One session, or None if the ledger does not know it (any more). O(1), two round trips."""
+        """One session, or None if the ledger does not know it (any more). O(log W), two round trips; W wait."""
         text, delivered, rank, pace, charging = self._pipe(
             ("HGET", key(self.zone, "sessions"), session),
             ("HGET", key(self.zone, "delivered"), session),
@@ -150,7 +150,6 @@ class Ledger:
             return None
         record = json.loads(text)
         (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
-        waits = record["state"] == "waiting" and rank is not None
         return SessionRecord(
             session=session,
             state=record["state"],
@@ -164,10 +163,15 @@ class Ledger:
             accepted=record["accepted"],
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
-            position=rank + 1 if waits else 0,
+            position=0 if rank is None else rank + 1,
             pace=pace or "",
             charging=int(charging or 0),
         )
+
+    def waiting(self, sessions: Sequence[str]) -> set[str]:
+        """Which of these wait. O(log W) for each, one round trip."""
+        scores = self._pipe(*(("ZSCORE", key(self.zone, "waiting"), session) for session in sessions))
+        return {session for session, score in zip(sessions, scores, strict=True) if score is not None}
 
     def grid(self) -> list[SubstationRecord]:
         """Every substation, by name. O(N), two round trips."""

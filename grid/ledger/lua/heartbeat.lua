@@ -208,9 +208,10 @@ local function measure_pace()
   local last, ms = unpack(call('HMGET', PACE, 'at', 'ms'))
   if last then
     local interval, weight = (now - last) / freed, (15 / 16) ^ freed
-    ms = string.format('%.3f', ms and ms * weight + interval * (1 - weight) or interval)
+    local mean = ms and ms * weight + interval * (1 - weight) or interval
+    call('HSET', PACE, 'ms', string.format('%.3f', mean))
   end
-  call('HSET', PACE, 'at', now, 'ms', ms or '')
+  call('HSET', PACE, 'at', now)
 end
 
 local function describe()

@@ -91,8 +91,11 @@ class Substation:
     def beat(self, fate: str = DELIVERED) -> None:
         self.wire.fate = fate
         self.station.finish_due()
-        with suppress(LedgerUnavailable):
+        try:
             self.heartbeats.beat()
+        except LedgerUnavailable as error:
+            if error.args[0] not in (LATE, LOST, ANSWER_LOST):  # a script failed
+                raise
 
     def post(self, orders: Sequence[dict[str, Any]]) -> list[Started]:
         """POST /charge as substation/routes.py answers it."""
@@ -146,21 +149,27 @@ class Wires(SubstationClient):
 class Line:
     """Who waits before a call of the ledger, to be compared with who waits after it."""
 
-    def __init__(self, zone: Zone) -> None:
+    def __init__(self, zone: Zone, charging: set[str]) -> None:
         self._zone = zone
+        self._charging = charging
         self._before = zone.records()
         self.waiting = {name for name, record in self._before.items() if record["state"] == "waiting"}
 
     def assert_nobody_was_overtaken(self) -> None:
-        """By one that got room in between and is no smaller: who was there before counts, whoever is new comes last."""
+        """By one that got room in between and is no smaller: who was there before counts, whoever is new comes last.
+
+        Of what charged already the ledger may just hear again.
+        """
         after = self._zone.records()
         still = [(name, after[name]) for name in self.waiting if after.get(name, {}).get("state") == "waiting"]
         for name, got in after.items():
-            attempt = self._before[name]["attempt"] if name in self._before else 0
-            if got["state"] not in HOLDS_WATTS or got.get("superseded") or got["attempt"] == attempt:
+            before = self._before.get(name, {"attempt": 0, "state": "requested"})
+            got_room = got["state"] in HOLDS_WATTS and got["attempt"] != before["attempt"] and not got.get("superseded")
+            had_it_kept = before.get("kept") == got["substation"]
+            if not got_room or had_it_kept or name in self._charging:
                 continue
             for other, record in still:
-                if name not in self.waiting or record["latest"] < got["latest"]:
+                if before["state"] == "requested" or record["latest"] < got["latest"]:
                     assert record["watts"] > got["watts"], f"{other} waits, and {name} got its room"
 
 
@@ -186,6 +195,7 @@ class Storm(RuleBasedStateMachine):
         self.accepted: set[str] = set()
         self.at_risk: set[str] = set()
         self.cancelled: set[str] = set()
+        self.cancel_forgotten: set[str] = set()
         self.requests: dict[str, Request] = {}
         self.forgotten = False
         self.image: dict[str, bytes] | None = None
@@ -219,9 +229,10 @@ class Storm(RuleBasedStateMachine):
         self.wires.fate = DELIVERED
 
     def _route(self, session: str, fate: str) -> None:
-        line, failures = Line(self.zone), self.wires.failures
+        line, failures = Line(self.zone, self._charging), self.wires.failures
         with self._balancer_has(fate):
             (decision,) = self.dispatcher.route([self.requests[session]], "x")
+            assert decision.result is not Result.UNAVAILABLE, decision.cause
             if decision.result in (Result.CHARGING, Result.WAITING):
                 self.accepted.add(session)
             if decision.result is Result.WAITING and self.wires.failures == failures and session not in line.waiting:
@@ -235,6 +246,10 @@ class Storm(RuleBasedStateMachine):
             yield
         self.wires.fate = DELIVERED
 
+    @property
+    def _charging(self) -> set[str]:
+        return {session for substation in self.substations.values() for session in substation.charging}
+
     def _most_room(self) -> int:
         rows = [row for row in self.zone.ledger.grid() if row.state == "up" and not row.keeps]
         return max((row.limit - row.committed for row in rows), default=0)
@@ -247,7 +262,7 @@ class Storm(RuleBasedStateMachine):
             self._beat(self.substations[name], fate)
 
     def _beat(self, substation: Substation, fate: str = DELIVERED) -> None:
-        line = Line(self.zone)
+        line = Line(self.zone, self._charging)
         substation.beat(fate)
         line.assert_nobody_was_overtaken()
         if fate == DELIVERED:
@@ -310,6 +325,7 @@ class Storm(RuleBasedStateMachine):
         self.forgotten = True
         self.at_risk |= self.accepted
         self.accepted = set()
+        self.cancel_forgotten |= self.cancelled
         self.cancelled = set()
 
     # What holds at any time
@@ -352,13 +368,14 @@ class Storm(RuleBasedStateMachine):
                 state in ("charging", "finished")
                 or (state == "waiting" and no_room)
                 or (state == "expired" and too_late)
+                or (state == "cancelled" and session in self.cancel_forgotten)
             ), f"{session}: {state}"
             if state == "finished" and not self.forgotten:
                 record = self.zone.ledger.session(session)
                 assert record is not None
                 assert record.delivered_wh == self.requests[session].energy_wh, f"{session} got another energy"
         for session in sorted(self.cancelled):
-            assert self.zone.state(session) in ("cancelled", "finished"), f"{session} was cancelled"
+            assert self.zone.state(session) in ("cancelled", "finished", "expired"), f"{session} was cancelled"
         runs_at = [session for substation in self.substations.values() for session in substation.charging]
         assert len(runs_at) == len(set(runs_at)), "a car charges at two places"
         assert not self.cancelled & set(runs_at), "a cancelled car charges"
