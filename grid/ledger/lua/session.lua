@@ -20,7 +20,7 @@ end
 -- From here on its substation, under its present epoch, is asked to run the next attempt.
 local function reserve(session, record, id, epoch)
   enter(session, record, 'reserved')
-  record.done = delivered(session, record)
+  if record.attempt > 0 then record.done = delivered(session, record) end
   record.substation, record.epoch, record.attempt = id, epoch, record.attempt + 1
   hold(session, record)
   call('ZADD', DUE, now + asked.reserve_ttl, session)

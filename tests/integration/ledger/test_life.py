@@ -5,7 +5,7 @@ import pytest
 from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
 from grid.ledger.keys import zone_keys
 
-from .conftest import HEARTBEAT_TTL_MS, LOST_MS, PATIENCE_MS, RESERVE_TTL_MS, RETENTION_MS, Substation, Zone
+from .conftest import GIVE_UP_MS, HEARTBEAT_TTL_MS, LOST_MS, RESERVE_TTL_MS, RETENTION_MS, Substation, Zone
 
 
 def test_a_reservation_becomes_charging_then_finished_and_gives_its_watts_back(zone: Zone, one: Substation) -> None:
@@ -66,15 +66,16 @@ def test_a_known_session_with_other_values_is_a_conflict(zone: Zone, one: Substa
     assert zone.committed("one") == 11_000
 
 
-def test_a_full_grid_records_nothing(zone: Zone, one: Substation) -> None:
+def test_what_nobody_could_ever_carry_is_refused_and_not_recorded(zone: Zone, one: Substation) -> None:
     before = zone.size()
-    assert zone.reserve("s", 100_001).outcome is Outcome.FULL
+    assert zone.reserve("s", 100_001).outcome is Outcome.TOO_BIG
     assert (zone.state("s"), zone.size()) == ("unknown", before)
 
 
-def test_a_batch_is_placed_as_far_as_there_is_room(zone: Zone, one: Substation) -> None:
+def test_a_batch_is_placed_as_far_as_there_is_room_and_the_rest_waits(zone: Zone, one: Substation) -> None:
     placements = zone.ledger.reserve([Request(f"s{i}", "car", 30_000, 1) for i in range(5)])
-    assert [p.outcome for p in placements] == [Outcome.PLACED] * 3 + [Outcome.FULL] * 2
+    assert [p.outcome for p in placements] == [Outcome.PLACED] * 3 + [Outcome.WAITING] * 2
+    assert [p.position for p in placements] == [0, 0, 0, 1, 2]
 
 
 def test_the_same_session_twice_in_a_batch_is_one_session(zone: Zone, one: Substation) -> None:
@@ -121,18 +122,19 @@ class TestHeartbeats:
         one.starts("s")
         one.beat()
         one.restarts()
+        one.limit = 1_000  # no room for it
         assert one.beat().epoch == 2
         ghost = Substation(zone.ledger, "one", 100_000, epoch=1, number=99)
         ghost.starts("s")
         reply = ghost.beat()
         assert (reply.outcome, reply.epoch) == ("superseded", 2)
-        assert zone.state("s") == "interrupted"
+        assert zone.state("s") == "waiting"
 
     def test_a_lower_limit_is_obeyed_at_once(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s", 50_000)
         one.limit = 60_000
         one.beat()
-        assert zone.reserve("t", 11_000).outcome is Outcome.FULL
+        assert zone.reserve("t", 11_000).outcome is Outcome.WAITING
 
     def test_a_draining_substation_gets_nothing_new_and_keeps_what_it_has(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -159,14 +161,14 @@ class TestAReservationNobodyConfirms:
         assert one.beat().cancels == []
         assert (zone.state("s"), zone.committed("one")) == ("requested", 0)
 
-    def test_if_it_ran_somebody_may_have_been_told_so_and_it_is_interrupted(self, zone: Zone, one: Substation) -> None:
+    def test_if_it_ran_somebody_may_have_been_told_so_and_it_waits(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         zone.clock.advance(RESERVE_TTL_MS)
         zone.ledger.sweep()
         one.ends("s", "stopped", 4_000)
-        one.beat()
-        assert (zone.state("s"), zone.committed("one")) == ("interrupted", 0)
-        assert zone.reserve("s").energy_wh == 6_000
+        one.beat("draining")
+        assert (zone.state("s"), zone.committed("one")) == ("waiting", 0)
+        assert [grant.energy_wh for grant in one.beat().grants] == [6_000]
 
     def test_if_it_was_asked_for_twice_somebody_may_have_been_told_that_it_charges(
         self, zone: Zone, one: Substation
@@ -174,7 +176,7 @@ class TestAReservationNobodyConfirms:
         zone.reserve("s")
         zone.reserve("s")
         zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-        assert zone.state("s") == "interrupted"
+        assert zone.state("s") == "waiting"
 
     def test_it_is_charging_after_all_if_a_late_heartbeat_says_so(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -302,7 +304,7 @@ class TestForgetting:
         zone.ledger.release([Release("s0", 1, ReleaseOutcome.UNKNOWN), Release("s1", 1, ReleaseOutcome.CANCELLED)])
         two.restarts()
         two.beat()
-        for wait in (HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, PATIENCE_MS, RETENTION_MS):
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, GIVE_UP_MS, RETENTION_MS):
             zone.clock.advance(wait)
             zone.ledger.sweep()
         assert [name for name in zone_keys("default") if zone.redis.exists(name)] == []

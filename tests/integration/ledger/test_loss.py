@@ -4,34 +4,37 @@ import pytest
 
 from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
 
-from .conftest import HEARTBEAT_TTL_MS, LOST_MS, PATIENCE_MS, RESUME_RETRY_MS, RETENTION_MS, Substation, Zone
+from .conftest import HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 
 
 class TestRestart:
-    def test_a_new_epoch_interrupts_what_the_old_one_carried(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        one.starts("s", delivered_wh=4_000)
-        one.beat()
-        zone.reserve("t")  # reserved for the old epoch, never started
-        one.restarts()
-        assert one.beat().epoch == 2
-        assert (zone.state("s"), zone.state("t"), zone.committed("one")) == ("interrupted", "interrupted", 0)
-
-    def test_an_interrupted_session_is_placed_again_with_the_energy_still_missing(
+    def test_a_new_epoch_ends_what_the_old_one_carried_and_it_is_given_to_it_again(
         self, zone: Zone, one: Substation
     ) -> None:
         zone.reserve("s")
         one.starts("s", delivered_wh=4_000)
         one.beat()
+        zone.reserve("t")  # reserved for the old epoch, never started
+        one.restarts()
+        reply = one.beat()
+        assert reply.epoch == 2
+        assert [(grant.session, grant.attempt, grant.energy_wh) for grant in reply.grants] == [
+            ("s", 2, 6_000),
+            ("t", 2, 10_000),
+        ]
+        assert zone.committed("one") == 22_000
+
+    def test_what_was_delivered_before_and_after_adds_up(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
         one.restarts()
         one.beat()
-        again = zone.reserve("s")
-        assert (again.attempt, again.epoch, again.energy_wh) == (2, 2, 6_000)
         one.starts("s", attempt=2, delivered_wh=1_000)
         one.beat()
         record = zone.ledger.session("s")
         assert record is not None
-        assert record.delivered_wh == 5_000
+        assert (record.state, record.delivered_wh) == ("charging", 5_000)
 
     def test_what_had_all_its_energy_when_it_was_interrupted_is_finished(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -50,104 +53,78 @@ class TestRestart:
 
 
 class TestInterrupted:
-    """What its substation's restart or loss has interrupted is handed to the next balancer that sweeps."""
+    """What its substation's restart or loss has interrupted waits again: at its old place, for the energy it misses."""
 
     @pytest.fixture
     def interrupted(self, zone: Zone, one: Substation) -> Request:
-        request = Request("s", "car", 11_000, 10_000, ready_by=zone.clock.now + 3_600_000, priority="emergency")
+        """Nobody has room for it: its substation came back with less."""
+        request = Request("s", "car", 11_000, 10_000, ready_by=zone.clock.now + 7_200_000)
         zone.ledger.reserve([request])
         one.starts("s", delivered_wh=4_000)
         one.beat()
         one.restarts()
+        one.limit = 10_000
         one.beat()
-        assert zone.state("s") == "interrupted"
+        assert zone.state("s") == "waiting"
         return request
 
-    def test_the_next_sweep_hands_it_out_as_it_was_asked_for(self, zone: Zone, interrupted: Request) -> None:
-        assert zone.ledger.sweep().resumed == [interrupted]
-        (placement,) = zone.ledger.reserve([interrupted])
-        assert (placement.outcome, placement.energy_wh) == (Outcome.PLACED, 6_000)
-        zone.clock.advance(RESUME_RETRY_MS)
-        assert zone.ledger.sweep().resumed == []
-
-    def test_it_is_handed_out_again_until_it_has_a_place(self, zone: Zone, interrupted: Request) -> None:
-        assert len(zone.ledger.sweep().resumed) == 1
-        assert zone.ledger.sweep().resumed == [], "one balancer at a time tries"
-        zone.clock.advance(RESUME_RETRY_MS)
-        assert len(zone.ledger.sweep().resumed) == 1
-
-    def test_a_try_that_fails_leaves_it_interrupted(self, zone: Zone, interrupted: Request) -> None:
-        for attempt, outcome in ((2, ReleaseOutcome.REFUSED), (3, ReleaseOutcome.UNKNOWN)):
-            zone.ledger.sweep()
-            zone.ledger.reserve([interrupted])
-            assert zone.ledger.release([Release("s", attempt, outcome)]) == ["interrupted"]
-
-    def test_also_one_that_nobody_was_told_of_stays_interrupted_once_it_was_handed_out(
-        self, zone: Zone, one: Substation
+    def test_it_is_ahead_of_those_who_could_wait_longer(
+        self, zone: Zone, one: Substation, interrupted: Request
     ) -> None:
-        zone.reserve("s")
-        one.restarts()
-        one.beat()
-        assert len(zone.ledger.sweep().resumed) == 1
-        zone.reserve("s")
-        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+        two = Substation(zone.ledger, "two", 100_000)
+        two.starts("all of it", 100_000)
+        two.beat()
+        zone.reserve("later", ready_by=zone.clock.now + 7_200_001)
+        zone.reserve("sooner", ready_by=zone.clock.now + 7_199_999)
+        assert zone.line() == ["sooner", "s", "later"]
+        two.ends("all of it")
+        assert two.starts_what_it_was_given(two.beat()) == ["sooner", "s", "later"]
 
-    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        one.restarts()
-        one.beat()
-        assert zone.reserve("s").attempt == 2
-        assert zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)]) == ["interrupted"]
+    def test_it_is_given_the_energy_it_misses(self, zone: Zone, one: Substation, interrupted: Request) -> None:
+        one.limit = 11_000
+        (grant,) = one.beat().grants
+        assert (grant.session, grant.attempt, grant.energy_wh) == ("s", 2, 6_000)
 
-    def test_asked_for_again_without_room_it_is_known_and_not_refused(self, zone: Zone, interrupted: Request) -> None:
-        zone.reserve("other", 100_000)
+    def test_asked_for_again_it_is_known_and_waits(self, zone: Zone, interrupted: Request) -> None:
         (placement,) = zone.ledger.reserve([interrupted])
-        assert (placement.outcome, placement.state) == (Outcome.INTERRUPTED, "interrupted")
+        assert (placement.outcome, placement.position) == (Outcome.WAITING, 1)
 
     def test_an_expired_one_that_still_runs_goes_on(self, zone: Zone, one: Substation, interrupted: Request) -> None:
         zone.clock.now += 7_200_000
-        zone.ledger.sweep()
-        zone.clock.advance(RESUME_RETRY_MS)
         assert zone.ledger.sweep().expired == 1
         one.starts("s")
         assert one.beat().cancels == []
         assert zone.state("s") == "charging"
 
-    def test_after_its_ready_by_time_it_is_expired(self, zone: Zone, interrupted: Request) -> None:
-        assert interrupted.ready_by is not None
-        zone.clock.now = interrupted.ready_by
-        assert len(zone.ledger.sweep().resumed) == 1, "it has a try all the same"
-        zone.clock.advance(RESUME_RETRY_MS)
-        swept = zone.ledger.sweep()
-        assert (swept.expired, swept.resumed, zone.state("s")) == (1, [], "expired")
-        assert [placement.outcome for placement in zone.ledger.reserve([interrupted])] == [Outcome.ENDED]
-
-    def test_without_one_it_is_tried_for_a_long_time(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        one.restarts()
-        one.beat()
-        zone.clock.advance(PATIENCE_MS - 1)
-        assert len(zone.ledger.sweep().resumed) == 1
-        zone.clock.advance(RESUME_RETRY_MS)
-        assert zone.ledger.sweep().expired == 1
-
     def test_its_owner_can_cancel_it(self, zone: Zone, interrupted: Request) -> None:
         assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
-        assert zone.ledger.sweep().resumed == []
+        assert zone.line() == []
 
     @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
-    def test_what_its_only_caller_gave_up_is_not_placed_behind_its_back(
+    def test_what_its_only_caller_gave_up_is_not_served_behind_its_back(
         self, zone: Zone, one: Substation, outcome: ReleaseOutcome
     ) -> None:
         zone.reserve("s")  # for an epoch that is over when the POST comes
         one.restarts()
+        one.limit = 1_000
         one.beat()
-        assert zone.state("s") == "interrupted"
+        assert zone.state("s") == "waiting"
         assert zone.ledger.release([Release("s", 1, outcome)]) == ["requested"]
-        assert zone.ledger.sweep().resumed == []
+        assert zone.line() == []
+
+    @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
+    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(
+        self, zone: Zone, one: Substation, outcome: ReleaseOutcome
+    ) -> None:
+        zone.reserve("s")
+        one.restarts()
+        one.limit = 1_000
+        one.beat()
+        assert zone.reserve("s").outcome is Outcome.WAITING
+        assert zone.ledger.release([Release("s", 1, outcome)]) == ["waiting"]
 
     @pytest.mark.parametrize("fate", ["restarts", "is lost"])
-    def test_what_its_owner_was_cancelling_is_cancelled_and_not_resumed(
+    def test_what_its_owner_was_cancelling_is_cancelled_and_does_not_wait(
         self, zone: Zone, one: Substation, fate: str
     ) -> None:
         zone.reserve("s")
@@ -160,7 +137,7 @@ class TestInterrupted:
                 zone.clock.advance(wait)
                 zone.ledger.sweep()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
-        assert zone.ledger.sweep().resumed == []
+        assert zone.line() == []
 
 
 class TestSilence:
@@ -177,7 +154,7 @@ class TestSilence:
         zone.ledger.sweep()
         assert zone.reserve("s").substation == "two"
 
-    def test_a_lost_one_has_its_sessions_interrupted_and_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
+    def test_the_sessions_of_a_lost_one_wait_and_it_is_forgotten_later(self, zone: Zone, one: Substation) -> None:
         for i in range(5):
             zone.reserve(f"s{i}")
             one.starts(f"s{i}")
@@ -188,7 +165,7 @@ class TestSilence:
         assert zone.ledger.sweep(limit=2).interrupted == 2, "bounded work per call"
         while zone.ledger.sweep(limit=2).interrupted:
             pass
-        assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert {zone.state(f"s{i}") for i in range(5)} == {"waiting"}
         assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("lost", 0)]
         zone.clock.advance(RETENTION_MS)
         zone.ledger.sweep()
@@ -206,7 +183,7 @@ class TestSilence:
         zone.clock.advance(LOST_MS)
         while zone.ledger.sweep(limit=2).interrupted:
             pass
-        assert {zone.state(f"s{i}") for i in range(5)} == {"interrupted"}
+        assert {zone.state(f"s{i}") for i in range(5)} == {"waiting"}
         assert [(row.state, row.committed) for row in zone.ledger.grid()] == [("left", 0)]
         zone.clock.advance(RETENTION_MS)
         zone.ledger.sweep()
@@ -269,7 +246,7 @@ class TestSilence:
         for passed in (HEARTBEAT_TTL_MS, LOST_MS):
             zone.clock.advance(passed)
             zone.ledger.sweep()
-        assert zone.state("s") == "interrupted"
+        assert zone.state("s") == "waiting"
         one.ends("s")
         assert one.beat().outcome == "superseded"
         one.epoch = 0
