@@ -59,11 +59,11 @@ class ServiceMetrics:
 
 
 ANSWERS = (
-    *("charging", "finished", "interrupted", "cancelled", "expired"),
-    *("grid-full", "no-substation", "ledger-unavailable", "balancer-unavailable"),
+    *("charging", "waiting", "finished", "cancelled", "expired"),
+    *("grid-full", "too-powerful", "no-substation", "ledger-unavailable", "balancer-unavailable"),
     *("invalid-request", "idempotency-conflict", "not-json", "http-413", "http-415", "http-500"),
 )
-"""What a driver may be told: the state of a session (known from before, unless it charges), or why there is none."""
+"""What a driver may be told: the state of a session, or why there is none."""
 
 
 class ApiMetrics:

@@ -10,7 +10,7 @@ from flask import Flask
 import balancer.app
 import substation.app
 from grid.background import start_all, stop_all
-from grid.ledger import Heartbeat, LedgerUnavailable, Request, Swept
+from grid.ledger import Heartbeat, LedgerUnavailable, Swept
 from substation.heartbeat import Heartbeats
 
 from .conftest import SETTINGS, Grid
@@ -95,20 +95,3 @@ def test_a_balancer_sweeps_every_zone_and_goes_on_after_the_ledger_was_away(
             pass
     states = {row.substation: row.state for ledger in grid.ledgers.values() for row in ledger.grid()}
     assert states == {"one": "silent", "two": "silent"}
-
-
-def test_interrupted_cars_are_placed_again_no_more_at_once_than_a_substation_takes(
-    grid: Grid, monkeypatch: pytest.MonkeyPatch, served: Callable[[Flask], Flask]
-) -> None:
-    cars = SETTINGS.max_batch + 10
-    grid.ledger.heartbeat(Heartbeat("gone", "http://gone", 1, 1, 1_000_000, 1_000_000))
-    grid.ledger.reserve([Request(f"default-{number:024x}", "ev-42", 1_000, 10_000) for number in range(cars)])
-    grid.ledger.heartbeat(Heartbeat("gone", "http://gone", 2, 1, 1_000_000, 1_000_000, state="draining"))
-    one = grid.substation("one", limit_kw=cars)
-    swept = calls_of(monkeypatch, grid.ledger, "sweep")
-    served(balancer.app.create_app(SETTINGS.model_copy(update={"sweep_interval_ms": 1}), grid.ledgers))
-    for _ in range(1_000):
-        swept.get(timeout=SOON_S)
-        if len(one.snapshot().charging) == cars:
-            break
-    assert len(one.snapshot().charging) == cars

@@ -1,6 +1,7 @@
 """What drivers and fleets get: a session, its life, its end; the view of the grid."""
 
-from collections.abc import Iterable
+from collections.abc from datetime import UTC, datetime
+import Iterable
 from typing import Any
 
 import pytest
@@ -116,16 +117,34 @@ def test_while_its_substation_does_not_answer_a_cancelled_session_keeps_its_watt
     assert grid.watts_held() == {"one": 11_000}
 
 
-def test_a_full_grid_says_so_and_when_to_come_back(grid: Grid, one: SubstationUnderTest) -> None:
+def test_in_a_full_grid_a_car_waits_and_is_told_its_place(grid: Grid, one: SubstationUnderTest) -> None:
     for _ in range(9):
         assert grid.request_charge().status_code == 201
     response = grid.request_charge()
-    problem = problem_in(response, 503, "grid-full")
-    assert problem["retry_after_s"] == RETRY_AFTER_S
-    assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+    assert response.status_code == 202
+    body = body_of(response)
+    assert response.headers["Location"] == f"/sessions/{body['session_id']}"
+    assert (body["state"], body["position"], body["zone"]) == ("waiting", 1, "default")
+    assert datetime.fromisoformat(body["estimated_start"]) > datetime.now(UTC)
     assert grid.watts_held() == {"one": 99_000}
     assert grid.request_charge(power_kw=1).status_code == 201, "the last kilowatt still fits"
     assert grid.watts_held() == {"one": 100_000}
+
+
+def test_at_the_end_of_the_line_it_says_so_and_when_to_come_back(
+    grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid.ledger, "_longest_line", 1)
+    assert [grid.request_charge(power_kw=90).status_code for _ in range(2)] == [201, 202]
+    response = grid.request_charge(power_kw=90)
+    problem = problem_in(response, 503, "grid-full")
+    assert problem["retry_after_s"] == RETRY_AFTER_S
+    assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+
+
+def test_what_no_substation_is_built_for_is_a_wrong_field(grid: Grid, one: SubstationUnderTest) -> None:
+    problem = problem_in(grid.request_charge(power_kw=101), 422, "too-powerful")
+    assert [error["field"] for error in problem["errors"]] == ["power_kw"]
 
 
 def test_a_zone_without_substations_is_not_full_but_out_of_reach(grid: Grid) -> None:
@@ -142,8 +161,8 @@ def test_a_fleet_is_answered_in_order_each_as_if_it_had_asked_alone(grid: Grid, 
     ]
     response = grid.api.post("/request-charge", json=fleet)
     assert response.status_code == 207
-    assert [item["status"] for item in body_of(response)] == [201, 422, 503, 201, 422]
-    assert [item.get("vehicle_id") for item in body_of(response)] == ["a", None, None, "d", None]
+    assert [item["status"] for item in body_of(response)] == [201, 422, 202, 201, 422]
+    assert [item.get("vehicle_id") for item in body_of(response)] == ["a", None, "c", "d", None]
     assert body_of(response)[1]["errors"][0]["field"] == "1.power_kw"
     assert body_of(response)[4]["errors"][0]["field"] == "4.zone"
     assert grid.watts_held() == {"one": 100_000}
@@ -179,6 +198,7 @@ def test_the_grid_shows_every_substation_and_the_totals(grid: Grid, one: Substat
                 "headroom_kw": 50,
                 "load": 0.5,
                 "sessions": 1,
+                "keeps_room_for": None,
             },
             {
                 "substation": "two",
@@ -191,16 +211,19 @@ def test_the_grid_shows_every_substation_and_the_totals(grid: Grid, one: Substat
                 "headroom_kw": 300,
                 "load": 0,
                 "sessions": 0,
+                "keeps_room_for": None,
             },
         ],
-        "totals": {"substations": 2, "limit_kw": 400, "committed_kw": 50, "load": 0.125, "sessions": 1},
+        "totals": {"substations": 2, "limit_kw": 400, "committed_kw": 50, "load": 0.125, "sessions": 1, "waiting": 0},
+        "waiting": {"default": 0, "north": 0},
     }
 
 
 def test_an_empty_grid_is_no_error(grid: Grid) -> None:
     assert body_of(grid.api.get("/grid")) == {
         "substations": [],
-        "totals": {"substations": 0, "limit_kw": 0, "committed_kw": 0, "load": 0, "sessions": 0},
+        "totals": {"substations": 0, "limit_kw": 0, "committed_kw": 0, "load": 0, "sessions": 0, "waiting": 0},
+        "waiting": {"default": 0, "north": 0},
     }
 
 

@@ -101,7 +101,7 @@ def test_the_first_heartbeat_registers_it_and_brings_an_epoch(one: Substation) -
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (0, False)
     one.beat()
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (1, True)
-    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 0, 0)
+    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 0, 0, None)
 
 
 def test_heartbeats_are_numbered(one: Substation, sent: list[Heartbeat]) -> None:
@@ -118,7 +118,7 @@ def test_after_a_restart_it_gets_the_next_epoch_and_its_old_sessions_are_over(on
     one.restart()
     one.beat()
     assert one.heartbeats.epoch == 2
-    assert (one.state(), one.row.committed) == ("interrupted", 0)
+    assert (one.ledger.session("s").attempt, one.charging()) == (2, ["s"]), "given to it again"  # type: ignore[union-attr]
 
 
 def test_it_lists_what_really_charges_and_how_far_it_is(one: Substation, sent: list[Heartbeat]) -> None:
@@ -246,7 +246,7 @@ def test_superseded_it_asks_for_a_new_epoch_at_once_and_keeps_what_it_carries(
     assert twin.epoch == 2
     sent.clear()
     one.beat()
-    assert [beat.epoch for beat in sent] == [1, 0, 3]
+    assert [beat.epoch for beat in sent] == [1, 0, 3, 3], "the last says that it has what was given to its twin"
     assert one.heartbeats.epoch == 3
     assert one.charging() == ["s"]
     assert (one.state(), one.row.committed) == ("charging", 10_000)
@@ -257,7 +257,7 @@ def test_a_late_reply_changes_nothing(one: Substation, monkeypatch: pytest.Monke
     one.start()
     one.station.cancel("s")
     with monkeypatch.context() as late:
-        late.setattr(one.ledger, "heartbeat", lambda beat: HeartbeatReply("late", 1, []))
+        late.setattr(one.ledger, "heartbeat", lambda beat: HeartbeatReply("late", 1, [], []))
         one.beat()
     assert one.unreported() == ["s"]
     one.beat()
@@ -328,7 +328,7 @@ def test_a_ledger_that_never_has_enough_gets_four_heartbeats_at_once(
     def cancels_again_and_again(beat: Heartbeat) -> HeartbeatReply:
         nonlocal sendings
         sendings += 1
-        return HeartbeatReply("ok", 1, [Cancel("s", 1)])
+        return HeartbeatReply("ok", 1, [Cancel("s", 1)], [])
 
     monkeypatch.setattr(one.ledger, "heartbeat", cancels_again_and_again)
     one.beat()
@@ -345,12 +345,67 @@ def test_superseded_with_cancels_to_acknowledge_it_is_done_in_one_go(one: Substa
     assert (one.charging(), one.unreported(), one.row.committed) == ([], [], 0)
 
 
+def test_whose_turn_has_come_is_started_and_confirmed_at_once(one: Substation) -> None:
+    one.beat()
+    one.start("all", watts=100_000)
+    one.beat()
+    assert one.reserve("s").outcome == "waiting"
+    one.station.cancel("all")
+    one.beat()
+    assert (one.charging(), one.state()) == (["s"], "charging")
+
+
+def test_whose_reply_was_lost_is_started_by_the_next_heartbeat(
+    one: Substation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.beat()
+    one.start("all", watts=100_000)
+    one.beat()
+    one.reserve("s")
+    one.station.cancel("all")
+    send = one.ledger.heartbeat
+
+    def reply_is_lost(beat: Heartbeat) -> HeartbeatReply:
+        send(beat)
+        raise LedgerUnavailable("timed out")
+
+    with monkeypatch.context() as away:
+        away.setattr(one.ledger, "heartbeat", reply_is_lost)
+        with pytest.raises(LedgerUnavailable):
+            one.beat()
+    assert (one.charging(), one.state()) == ([], "reserved")
+    one.beat()
+    assert (one.charging(), one.state()) == (["s"], "charging")
+
+
+def test_who_does_not_fit_after_all_goes_back_into_the_line(
+    one: Substation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one.beat()
+    one.start("all", watts=100_000)
+    one.beat()
+    one.reserve("s")
+    one.station.cancel("all")
+    send = one.ledger.heartbeat
+
+    def another_comes_first(beat: Heartbeat) -> HeartbeatReply:
+        reply = send(beat)
+        one.station.charge([Order("unheard of", 1, "car", 95_000, 10_000)])
+        return reply
+
+    monkeypatch.setattr(one.ledger, "heartbeat", another_comes_first)
+    one.beat()
+    assert one.charging() == ["unheard of"]
+    assert (one.state(), one.row.committed) == ("waiting", 95_000)
+    assert "s was given to us and is not started: no-room" in caplog.text
+
+
 def test_farewell_gives_every_car_back_with_what_it_got_and_takes_none(one: Substation) -> None:
     one.beat()
     one.start()
     one.advance(HOUR_S / 2)
     one.heartbeats.farewell()
-    assert (one.row.state, one.state(), one.row.committed) == ("draining", "interrupted", 0)
+    assert (one.row.state, one.state(), one.row.committed) == ("draining", "waiting", 0)
     assert one.delivered() == 5_000
     assert one.reserve("another").outcome == "nowhere"
     assert one.station.charge([Order("late", 1, "car", 1_000, 1_000)]) == [Verdict.NO_ROOM]

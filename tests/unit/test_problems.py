@@ -42,6 +42,7 @@ def test_every_problem_has_its_type_title_status_and_detail(type: str) -> None:
 def test_types_titles_and_statuses_are_a_promise() -> None:
     assert {type: status for type, (status, _) in TYPES.items()} == {
         "grid-full": 503,
+        "too-powerful": 422,
         "no-substation": 503,
         "ledger-unavailable": 503,
         "balancer-unavailable": 503,

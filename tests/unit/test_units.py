@@ -16,6 +16,8 @@ SESSION = {
     "accepted": 1_800_000_000_001,
     "ready_by": None,
     "priority": "normal",
+    "position": None,
+    "expected_wait_ms": None,
 }
 
 
@@ -37,6 +39,8 @@ def test_a_session_is_told_in_kw_and_kwh() -> None:
         "session_id": SESSION["session_id"],
         "state": "charging",
         "substation": "one",
+        "position": None,
+        "estimated_start": None,
         "zone": "north",
         "vehicle_id": "ev-42",
         "power_kw": 11.001,
@@ -49,18 +53,44 @@ def test_a_session_is_told_in_kw_and_kwh() -> None:
     assert units.session({**SESSION, "ready_by": 1_800_000_000_000})["ready_by"] == "2027-01-15T08:00:00.000Z"
 
 
+def test_one_that_waits_has_a_place_in_line_and_no_substation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.units.time.time", lambda: 1_800_000_000.0)
+    told = units.session({**SESSION, "state": "waiting", "position": 3, "expected_wait_ms": 60_001})
+    assert (told["substation"], told["position"], told["estimated_start"]) == (None, 3, "2027-01-15T08:01:00.001Z")
+
+
+def test_a_start_that_is_centuries_away_is_still_a_time() -> None:
+    told = units.place_in_line({"position": 1, "expected_wait_ms": 10**15})
+    assert told["estimated_start"] == "2200-01-01T00:00:00.000Z"
+
+
 def substation(**values: object) -> dict[str, object]:
     row = {"substation": "one", "zone": "default", "state": "up", "epoch": 1, "capacity": 120_000, "limit": 100_000}
-    return {**row, "committed": 33_333, "load": 0.33333, "sessions": 3, **values}
+    return {**row, "committed": 33_333, "load": 0.33333, "sessions": 3, "keeps": None, **values}
 
 
 def test_the_grid_is_told_with_its_totals() -> None:
-    told = units.grid({"substations": [substation(), substation(limit=50_000, committed=60_000, load=1.2, sessions=4)]})
-    assert told["totals"] == {"substations": 2, "limit_kw": 150, "committed_kw": 93.333, "load": 0.6222, "sessions": 7}
+    other = substation(limit=50_000, committed=60_000, load=1.2, sessions=4)
+    told = units.grid({"substations": [substation(), other], "waiting": {"default": 2, "north": 3}})
+    assert told["totals"] == {
+        "substations": 2,
+        "limit_kw": 150,
+        "committed_kw": 93.333,
+        "load": 0.6222,
+        "sessions": 7,
+        "waiting": 5,
+    }
+    assert told["waiting"] == {"default": 2, "north": 3}
     one, two = told["substations"]
     assert (one["capacity_kw"], one["limit_kw"], one["committed_kw"], one["load"]) == (120, 100, 33.333, 0.3333)
     assert (one["headroom_kw"], two["headroom_kw"]) == (66.667, -10)
 
 
 def test_a_grid_that_may_carry_nothing_has_no_load() -> None:
-    assert units.grid({"substations": [substation(limit=0, committed=0)]})["totals"]["load"] == 0
+    told = units.grid({"substations": [substation(limit=0, committed=0)], "waiting": {}})
+    assert told["totals"]["load"] == 0
+
+
+def test_room_that_is_kept_is_nobody_elses() -> None:
+    told = units.grid({"substations": [substation(keeps="s")], "waiting": {}})
+    assert (told["substations"][0]["headroom_kw"], told["substations"][0]["keeps_room_for"]) == (0, "s")

@@ -58,6 +58,7 @@ class HeartbeatWire:
 
     ledger: Ledger
     fate: str = DELIVERED
+    outcome: str = ""
     late: list[Heartbeat] = field(default_factory=list)
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
@@ -68,6 +69,7 @@ class HeartbeatWire:
         reply = self.ledger.heartbeat(beat)
         if self.fate == "doubled":
             reply = self.ledger.heartbeat(beat)
+        self.outcome = reply.outcome
         if self.fate == ANSWER_LOST:
             raise LedgerUnavailable(self.fate)
         return reply
@@ -265,7 +267,7 @@ class Storm(RuleBasedStateMachine):
         line = Line(self.zone, self._charging)
         substation.beat(fate)
         line.assert_nobody_was_overtaken()
-        if fate == DELIVERED:
+        if fate == DELIVERED and substation.wire.outcome == "ok":  # late: Redis was rolled back to an earlier namesake
             for session in self.zone.line():
                 assert self.zone.records()[session]["watts"] > self._most_room(), f"{session} waits though it fits"
             self.accepted |= self.at_risk & substation.charging
