@@ -1,7 +1,7 @@
 """What drivers and fleets get: a session, its life, its end; the view of the grid."""
 
-from collections.abc from datetime import UTC, datetime
-import Iterable
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
