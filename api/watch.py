@@ -1,8 +1,9 @@
-"""Waiting for sessions to leave the line: one look for all of them, however many drivers wait to hear."""
+"""Waiting for sessions to leave the line: one question for all of them, however many drivers wait to hear."""
 
 import secrets
 import threading
 from collections import defaultdict
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from api.balancer import BalancerClient
@@ -17,35 +18,31 @@ class Watch:
         self._balancer = balancer
         self._places = threading.Semaphore(places)
         self._lock = threading.Lock()
-        self._watched: dict[str, list[threading.Event]] = defaultdict(list)
+        self._watched: dict[str, set[threading.Event]] = defaultdict(set)
         self._open = True
 
     def wait(self, session_id: str, timeout_s: float) -> bool:
         """Until the session has left the line, or `timeout_s` is over; False at once if there is no place."""
-        if not self._places.acquire(blocking=False):
+        if not self._open or not self._places.acquire(blocking=False):
             return False
-        moved = threading.Event()
+        moved = self._begin(session_id)
         try:
-            with self._lock:
-                if not self._open:
-                    return False
-                self._watched[session_id].append(moved)
             moved.wait(timeout_s)
-            return True
         finally:
-            self._forget(session_id, moved)
+            self._end(session_id, moved)
             self._places.release()
+        return True
 
     def look(self) -> None:
         """Wake those whose session waits no more. Raises Problem if no balancer answers; the next look tells them."""
         with self._lock:
-            watched = list(self._watched)
+            watched = set(self._watched)
         if not watched:
             return
         query = urlencode([("session_id", session_id) for session_id in watched])
         reply = self._balancer.call("GET", f"/waiting?{query}", f"watch-{secrets.token_hex(4)}")
-        if reply.status == 200:
-            self._wake(set(watched) - set(reply.body["waiting"]))
+        if reply.status == HTTPStatus.OK:
+            self._wake(watched - set(reply.body["waiting"]))
 
     def close(self) -> None:
         """Everybody is answered now: this process is about to stop."""
@@ -54,16 +51,22 @@ class Watch:
             watched = set(self._watched)
         self._wake(watched)
 
+    def _begin(self, session_id: str) -> threading.Event:
+        moved = threading.Event()
+        with self._lock:
+            self._watched[session_id].add(moved)
+            if not self._open:
+                moved.set()
+        return moved
+
+    def _end(self, session_id: str, moved: threading.Event) -> None:
+        with self._lock:
+            self._watched[session_id].discard(moved)
+            if not self._watched[session_id]:
+                del self._watched[session_id]
+
     def _wake(self, sessions: set[str]) -> None:
         with self._lock:
-            for session_id in sessions:
-                for moved in self._watched.get(session_id, ()):
+            for session_id in sessions & set(self._watched):
+                for moved in self._watched[session_id]:
                     moved.set()
-
-    def _forget(self, session_id: str, moved: threading.Event) -> None:
-        with self._lock:
-            events = self._watched.get(session_id, [])
-            if moved in events:
-                events.remove(moved)
-            if not events:
-                self._watched.pop(session_id, None)

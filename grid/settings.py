@@ -43,11 +43,11 @@ class Settings(BaseSettings):
     heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
     lost_ms: PositiveInt = Field(1_300, description="silent for so long after that, its sessions go elsewhere")
     patience_ms: PositiveInt = Field(
-        1_800_000, description="how soon a session should begin to charge, if it named no ready-by time"
+        1_800_000, description="how soon a session should begin that named no ready-by time, in simulated ms"
     )
-    give_up_ms: PositiveInt = Field(43_200_000, description="how long it waits at most")
+    give_up_ms: PositiveInt = Field(43_200_000, description="how long it waits at most, in simulated ms")
     priority_shift_ms: NonNegativeInt = Field(
-        7_200_000, description="by how much emergency comes earlier in line, and flexible later"
+        7_200_000, description="by how much emergency comes earlier in line, and flexible later, in simulated ms"
     )
     longest_line: NonNegativeInt = Field(10_000, description="how many may wait in a zone; 0 turns them away")
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     capacity_kw: float = Field(250, gt=0, le=1_000_000, description="its rating")
     limit_kw: float | None = Field(None, gt=0, description="overload threshold; by default its capacity")
     heartbeat_interval_ms: PositiveInt = Field(1_000, description="how often it tells the ledger what it carries")
-    time_scale: float = Field(60, gt=0, le=100_000, description="simulated seconds that pass in one real second")
+    time_scale: float = Field(60, gt=0, le=100_000, description="simulated seconds in one real second, everywhere")
 
     @field_validator("zones", "balancer_urls", mode="before")
     @classmethod
@@ -104,6 +104,10 @@ class Settings(BaseSettings):
         if self.lost_ms <= 1.1 * self.heartbeat_interval_ms:  # else one that speaks again could be lost before it does
             raise ValueError("LOST_MS must be above HEARTBEAT_INTERVAL_MS and a tenth")
         return self
+
+    def in_real_ms(self, simulated_ms: int) -> int:
+        """How long that is for who looks at a clock."""
+        return max(1, round(simulated_ms / self.time_scale))
 
     @property
     def capacity_watts(self) -> int:

@@ -41,10 +41,11 @@ def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> 
             reserve_ttl_ms=settings.reserve_ttl_ms,
             heartbeat_ttl_ms=settings.heartbeat_ttl_ms,
             lost_ms=settings.lost_ms,
-            patience_ms=settings.patience_ms,
-            give_up_ms=settings.give_up_ms,
-            priority_shift_ms=settings.priority_shift_ms,
+            patience_ms=settings.in_real_ms(settings.patience_ms),
+            give_up_ms=settings.in_real_ms(settings.give_up_ms),
+            priority_shift_ms=settings.in_real_ms(settings.priority_shift_ms),
             longest_line=settings.longest_line,
+            time_scale=settings.time_scale,
             retention_ms=settings.retention_ms,
         )
         for zone in zones

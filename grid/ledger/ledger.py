@@ -23,6 +23,7 @@ from grid.ledger.records import (
     SessionRecord,
     SubstationRecord,
     Swept,
+    expected_wait_ms,
 )
 
 WINDOW = 64
@@ -53,6 +54,7 @@ class Ledger:
     `give_up_ms`: how long it waits at most.
     `priority_shift_ms`: by how much emergencies come earlier and flexible ones later than that.
     `longest_line`: how many may wait; 0 turns them away.
+    `time_scale`: simulated seconds of charging in a real second.
     `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
     `clock`: a simulated clock in ms; Redis' own if None.
 
@@ -71,6 +73,7 @@ class Ledger:
         give_up_ms: int = 43_200_000,
         priority_shift_ms: int = 7_200_000,
         longest_line: int = 10_000,
+        time_scale: float = 1,
         retention_ms: int = 900_000,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -85,6 +88,7 @@ class Ledger:
             "patience": patience_ms,
             "give_up": give_up_ms,
             "priority_shift": priority_shift_ms,
+            "time_scale": time_scale,
             "window": WINDOW,
         }
         self._clock = clock
@@ -150,6 +154,7 @@ class Ledger:
             return None
         record = json.loads(text)
         (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
+        position = 0 if rank is None else rank + 1
         return SessionRecord(
             session=session,
             state=record["state"],
@@ -163,9 +168,8 @@ class Ledger:
             accepted=record["accepted"],
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
-            position=0 if rank is None else rank + 1,
-            pace=pace or "",
-            charging=int(charging or 0),
+            position=position,
+            expected_wait_ms=expected_wait_ms(position, pace or "", int(charging or 0), record.get("takes", 0)),
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:

@@ -55,13 +55,14 @@ class Placement(NamedTuple):
     """In line, from 1; 0 if it does not wait."""
     pace: str = ""
     charging: int = 0
+    takes: int = 0
 
     @property
     def expected_wait_ms(self) -> int | None:
-        return expected_wait_ms(self.position, self.pace, self.charging, self.watts, self.energy_wh)
+        return expected_wait_ms(self.position, self.pace, self.charging, self.takes)
 
 
-def expected_wait_ms(position: int, pace: str, charging: int, watts: int, energy_wh: int) -> int | None:
+def expected_wait_ms(position: int, pace: str, charging: int, takes: int) -> int | None:
     """How long until a session at this place in line begins; None if it does not wait.
 
     A session ends every `pace` ms. Until one has, it is assumed that those who charge are like this one: of n cars that
@@ -69,8 +70,7 @@ def expected_wait_ms(position: int, pace: str, charging: int, watts: int, energy
     """
     if not position:
         return None
-    every_ms = float(pace) if pace else energy_wh / watts * 3_600_000 / (charging + 1)
-    return round(position * every_ms)
+    return round(position * (float(pace) if pace else takes / (charging + 1)))
 
 
 class Release(NamedTuple):
@@ -174,12 +174,7 @@ class SessionRecord:
     priority: str
     position: int
     """In line, from 1; 0 if it does not wait."""
-    pace: str
-    charging: int
-
-    @property
-    def expected_wait_ms(self) -> int | None:
-        return expected_wait_ms(self.position, self.pace, self.charging, self.watts, self.energy_wh)
+    expected_wait_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

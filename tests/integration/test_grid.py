@@ -44,9 +44,8 @@ def _burst(grid: Grid) -> None:
     assert sum(served) == 30
     assert all(served), "each balancer decided some"
 
-    refused = grid.ask()
-    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/grid-full")
-    assert int(refused.headers["Retry-After"]) > 0
+    waits = grid.ask()
+    assert (waits.status_code, waits.json()["state"], waits.json()["position"]) == (202, "waiting", 1)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +75,28 @@ class TestWhatAClientSees:
         assert grid.session(session_id)["delivered_kwh"] == 20
         assert grid.committed_kw() == [0]
 
+    def test_a_car_that_waits_hears_at_once_that_its_turn_has_come(self, grid: Grid) -> None:
+        charging = grid.ask({**CAR, "power_kw": 110, "energy_kwh": 500}).json()["session_id"]
+        waits = grid.ask({**CAR, "energy_kwh": 500})
+        assert waits.status_code == 202
+        url = f"{grid.local.url}{waits.headers['Location']}"
+
+        def somebody_looks_at_the_line() -> bool:
+            looks = [grid.metric(b, "grid_http_requests_total", endpoint="waiting") for b in grid.local.balancers]
+            return sum(looks) > 0
+
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(requests.get, f"{url}?wait=20", timeout=25)
+            eventually(somebody_looks_at_the_line, within_s=5)
+            assert not told.done()
+            grid.cancel(charging)
+            session = told.result(timeout=5).json()
+        assert session["state"] in ("reserved", "charging")
+        assert session["position"] is None
+        eventually(lambda: grid.session(session["session_id"])["state"] == "charging", within_s=2)
+        grid.cancel(session["session_id"])
+        eventually(lambda: grid.committed_kw() == [0], within_s=2)
+
     def test_a_cancel_frees_the_watts_at_once(self, grid: Grid) -> None:
         session_id = grid.ask({**CAR, "energy_kwh": 500}).json()["session_id"]
         assert grid.committed_kw() == [11]
@@ -96,7 +117,7 @@ class TestWhatAClientSees:
         assert said_by == {"api", "balancer", "substation"}
 
     def test_one_more_substation_needs_no_configuration(self, grid: Grid) -> None:
-        assert grid.ask({**CAR, "power_kw": 350}).status_code == 503
+        assert grid.ask({**CAR, "power_kw": 350}).json()["type"] == "/problems/too-powerful"
         local: LocalGrid = grid.local
         another = local.add_substation(400)
         eventually(lambda: [row["substation"] for row in grid.substations()][1:] == [another.name], within_s=10)

@@ -9,16 +9,15 @@
 ]]
 local KEPT, UNKEPT = 'k', 'w'
 
--- The latest time to begin that still leaves time for all its energy, but not before it was asked for: a time that
--- cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
-local function latest_start(record)
+-- How long all its energy takes, and the latest time to begin that still leaves so long: but not before it was asked
+-- for, as a time that cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
+local function take_a_place(record)
+  record.takes = math.ceil(record.energy_wh * 3600000 / record.watts / asked.time_scale)
   local at = record.accepted + asked.patience
-  if record.ready_by then
-    at = math.max(record.accepted, record.ready_by - math.ceil(record.energy_wh * 3600000 / record.watts))
-  end
+  if record.ready_by then at = math.max(record.accepted, record.ready_by - record.takes) end
   if record.priority == 'emergency' then at = at - asked.priority_shift end
   if record.priority == 'flexible' then at = at + asked.priority_shift end
-  return math.max(0, at)
+  record.latest = math.max(0, at)
 end
 
 local function line_of(watts)

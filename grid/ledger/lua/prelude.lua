@@ -9,6 +9,7 @@
              reserve_ttl,        -- ms until a reservation that no heartbeat confirms is looked at again
              patience, give_up,  -- ms after which a session without a ready-by time should have begun, and is given up
              priority_shift,     -- ms by which emergency comes earlier, and flexible later
+             time_scale,         -- simulated seconds of charging in a real second
              window }            -- how many of the least loaded substations a pick looks at
 
   Numbers are whole: watts, watt-hours, milliseconds.

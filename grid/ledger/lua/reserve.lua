@@ -5,11 +5,11 @@
              avoid: [substation],   -- those that have just refused these requests
              longest_line }         -- so many may wait
   returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, position,
-                              pace, charging }
+                              pace, charging, takes }
              placed   the watts are held; energy_wh is what is still missing
              waiting  in line, at `position`; it is given to a substation as soon as there is room, see serve.lua.
-                      Every `pace` ms (a number in a string, '' if not known yet) a session ends in this zone, and so
-                      many are charging
+                      Every `pace` ms (a number in a string, '' if not known yet) a session ends in this zone, so
+                      many are `charging`, and this one `takes` so many ms
              ended    known, and finished, cancelled or expired before, or its owner's cancel is under way
              conflict the session id is known with other values
              full     nobody has room, and the line is full   (nothing is recorded; only the outcome is returned)
@@ -26,7 +26,7 @@ local function answer(outcome, record, session)
     outcome, record.state, record.substation, substation_of(record.substation).url, record.epoch, record.attempt,
     record.watts, record.energy_wh - record.done, record.accepted, position,
     position > 0 and call('HGET', PACE, 'ms') or '',
-    position > 0 and tonumber(call('HGET', STATES, 'charging') or 0) or 0,
+    position > 0 and tonumber(call('HGET', STATES, 'charging') or 0) or 0, record.takes or 0,
   }
 end
 
@@ -63,7 +63,7 @@ local function new(request)
     ready_by = request.ready_by, priority = request.priority,
     substation = '', epoch = 0, attempt = 0, done = 0, accepted = now,
   }
-  record.latest = latest_start(record)
+  take_a_place(record)
   return record
 end
 

@@ -47,6 +47,16 @@ class TestOrder:
         zone.reserve("morning", 20_000, ready_by=now + 3 * HOUR_MS)
         assert zone.line() == ["morning", "slow, and ready a little later", "noon"]
 
+    def test_where_an_hour_of_charging_passes_in_a_minute_it_takes_a_minute(
+        self, redis: Redis, zone: Zone, full: Substation
+    ) -> None:
+        ledger = Ledger(redis, "default", clock=zone.clock, time_scale=60)
+        in_an_hour = zone.clock.now + HOUR_MS
+        ledger.reserve([Request("long", "car", 10_000, 10_000, ready_by=in_an_hour)])  # an hour, so a minute
+        ledger.reserve([Request("short", "car", 20_000, 10_000, ready_by=in_an_hour - 30_001)])
+        ledger.reserve([Request("shorter", "car", 20_000, 10_000, ready_by=in_an_hour - 29_999)])
+        assert zone.line() == ["short", "long", "shorter"]
+
     def test_naming_no_time_means_within_the_patience(self, zone: Zone, full: Substation) -> None:
         now, takes = zone.clock.now, HOUR_MS // 2
         zone.reserve("none", 20_000)
