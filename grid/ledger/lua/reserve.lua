@@ -71,7 +71,6 @@ local placed_now = {}
 local function place(session, record)
   local id = pick_behind_the_line(record)
   if id then
-    record.granted = nil
     reserve(session, record, id, substation_of(id).epoch)
     placed_now[session] = true
     return answer('placed', record)

@@ -12,6 +12,7 @@ from .conftest import (
     PATIENCE_MS,
     PRIORITY_SHIFT_MS,
     RESERVE_TTL_MS,
+    Clock,
     Substation,
     Zone,
 )
@@ -120,6 +121,39 @@ class TestOrder:
         full.ends("quarter")
         full.limit = 99_999
         assert [grant.session for grant in full.beat().grants] == ["odd"]
+
+
+@pytest.mark.parametrize("call", ["joins", "is placed", "is granted", "frees nothing"])
+def test_the_work_does_not_grow_with_the_line(redis_server_url: str, call: str) -> None:
+    with Redis.from_url(redis_server_url, decode_responses=True) as redis:
+        assert commands(redis, 10, call) == commands(redis, 9_999, call) <= 60
+
+
+def commands(redis: Redis, waiting: int, call: str) -> int:
+    """How many a script runs while so many wait, in three lines, one of them overdue."""
+    redis.flushall()
+    clock = Clock()
+    zone = Zone(redis, Ledger(redis, "default", clock=clock), clock)
+    one = zone.substation("one", 100_000)
+    one.starts("rest", 94_000)
+    one.starts("sliver", 5_000)
+    one.beat()
+    sizes = (99_000, 50_000, 5_000)
+    zone.ledger.reserve([Request(f"s{i}", "car", sizes[i % 3], 10_000) for i in range(waiting)])
+    clock.advance(PATIENCE_MS)
+    if call == "is granted":
+        one.ends("sliver")
+    before = calls(redis)
+    if call in ("joins", "is placed"):
+        zone.reserve("new", 22_000 if call == "joins" else 1_000)
+    else:
+        one.beat()
+    return calls(redis) - before
+
+
+def calls(redis: Redis) -> int:
+    info = redis.info("commandstats")
+    return sum(stats["calls"] for name, stats in info.items() if name not in ("cmdstat_info", "cmdstat_evalsha"))
 
 
 class TestNobodyJumps:
