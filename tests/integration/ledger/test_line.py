@@ -314,6 +314,15 @@ class TestRoomIsKept:
         assert [row.keeps for row in zone.ledger.grid()] == [None, None]
         assert zone.reserve("newer", 25_000).outcome is Outcome.PLACED
 
+    def test_also_if_nobody_else_waits(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("big", 60_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        zone.reserve("new", 5_000)
+        zone.ledger.release([Release("new", 0, ReleaseOutcome.CANCELLED)])
+        two = Substation(zone.ledger, "two", 100_000)
+        assert two.starts_what_it_was_given(two.beat()) == ["big"]
+
     @pytest.mark.parametrize("end", ["cancelled", "expired"])
     def test_it_is_free_again_when_it_does_not_wait_any_more(self, zone: Zone, full: Substation, end: str) -> None:
         zone.reserve("big", 60_000, ready_by=zone.clock.now + HOUR_MS)
