@@ -13,6 +13,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +29,11 @@ from loadtest.trace import Visit
 
 BUILD = Path("build") / "replay"
 ALL = "all"
+COLUMNS = (
+    *("session", "arrived", "departed"),
+    *("power_kw", "asked_kwh", "delivered_kwh", "waited_s"),
+    *("substation", "outcome"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,21 +62,27 @@ def main() -> None:
 
 def parse(arguments: Sequence[str]) -> Asked:
     """What was typed, made complete; or a message that says what is wrong with it."""
-    parser = ArgumentParser("python -m loadtest.replay", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = ArgumentParser(
+        "python -m loadtest.replay", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trace", type=Path, required=True, help="a file of sessions; see loadtest/trace.py")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--limit-kw", help="the limit of the substation, or of each: 40 or 100,150")
     how.add_argument("--share", type=float, help="all limits together, by the installed power: 0.2")
-    text = "with --share: so many, each with an equal part (default: %(default)s)"
-    parser.add_argument("--substations", type=int, default=1, help=text)
+    text = "with --share: so many, each with an equal part (default: 1)"
+    parser.add_argument("--substations", type=int, help=text)
     parser.add_argument("--order", choices=[*Order, ALL], default=ALL, help="default: %(default)s, side by side")
     text = "where to write each order's sessions as CSV (default: %(default)s)"
     parser.add_argument("--csv", type=Path, default=BUILD, metavar="FOLDER", help=text)
     parsed = parser.parse_args(arguments)
+    if parsed.substations is not None and parsed.share is None:
+        parser.error("--substations goes with --share; --limit-kw has a limit for each substation")
     try:
         read = trace.read(parsed.trace)
-        typed = parsed.limit_kw
-        limits = limits_of(typed) if typed else shared_limits(read.visits, parsed.share, parsed.substations)
+        if parsed.share is None:
+            limits = limits_of(parsed.limit_kw)
+        else:
+            limits = shared_limits(read.visits, parsed.share, parsed.substations)
     except (trace.TraceError, ValueError) as error:
         parser.error(str(error))
     if read.bad:
@@ -90,8 +102,9 @@ def limits_of(typed: str) -> list[int]:
     return limits
 
 
-def shared_limits(visits: Sequence[Visit], share: float, substations: int) -> list[int]:
-    """In W. Raises ValueError."""
+def shared_limits(visits: Sequence[Visit], share: float, substations: int | None) -> list[int]:
+    """In W; one substation if `substations` is None. Raises ValueError."""
+    substations = 1 if substations is None else substations
     if not (0 < share < float("inf") and substations > 0):
         raise ValueError(f"--share must be above 0 and --substations 1 or more, not {share:g} and {substations}")
     limit = int(installed_kw(visits) * 1000 * share / substations)
@@ -117,7 +130,7 @@ def run(asked: Asked, console: Console, progress: Console) -> dict[Order, Satisf
         for order in asked.orders:
             task = bar.add_task(order, total=len(asked.visits))
             started = time.perf_counter()
-            replayed = replay(asked.visits, asked.limits, order, redis, lambda task=task: bar.advance(task))
+            replayed = replay(asked.visits, asked.limits, order, redis, partial(bar.advance, task))
             took_s[order] = time.perf_counter() - started
             figures[order] = judge(replayed.served, replayed.carried)
             write_csv(replayed.served, asked.folder / f"{order}.csv")
@@ -132,17 +145,13 @@ def write_csv(served: Sequence[Served], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(
-            ["session", "arrived", "departed", "power_kw", "asked_kwh", "delivered_kwh", "waited_s"]
-            + ["substation", "outcome"]
-        )
+        rows.writerow(COLUMNS)
         for each in served:
             visit = each.visit
             departed = visit.arrived + timedelta(seconds=visit.car.stay_s or 0.0)
-            rows.writerow(
-                [visit.session, visit.arrived.isoformat(), departed.isoformat(), each.watts / 1000]
-                + [each.asked_wh / 1000, each.delivered_wh / 1000, round(each.waited_s), each.substation, each.outcome]
-            )
+            times = (visit.arrived.isoformat(), departed.isoformat())
+            figures = (each.watts / 1000, each.asked_wh / 1000, each.delivered_wh / 1000, round(each.waited_s))
+            rows.writerow((visit.session, *times, *figures, each.substation, each.outcome))
 
 
 def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> None:

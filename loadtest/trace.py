@@ -40,8 +40,8 @@ class TraceError(Exception):
 class Visit:
     """`arrived` is local time, without a zone; `came_ms` the same instant, in ms since the epoch.
 
-    If the file has no zones either, `came_ms` is as if its times were UTC. `session` and `outlet` (what a car is plugged
-    into) are empty if the file does not say.
+    If the file has no zones either, `came_ms` is as if its times were UTC. `session` and `outlet` (where the car is
+    plugged in) are empty if the file does not say.
     """
 
     arrived: datetime

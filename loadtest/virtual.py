@@ -1,7 +1,7 @@
 """A grid on a virtual clock: the real scripts, dispatcher, feeders and heartbeats, and only HTTP left out.
 
-What takes a second at most in the real grid, until a heartbeat tells a substation what it was given, takes no time here.
-Nothing dies, so nobody sweeps: no substation is silenced by a jump of the clock, and who waits does so until they leave.
+In the real grid a second may pass until a heartbeat tells a substation what it was given; here no time does. Nothing
+dies, so nobody sweeps: a jump of the clock silences no substation, and who waits does so until they leave.
 """
 
 import math
@@ -44,9 +44,7 @@ class Clock:
 class Substation:
     """A real feeder and its heartbeat. `on_end` is told the substation's name and what ended there."""
 
-    def __init__(
-        self, ledger: Ledger, name: str, limit: int, clock: Clock, on_end: Callable[[str, End], None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, name: str, limit: int, clock: Clock, on_end: Callable[[str, End], None]) -> None:
         self.name = name
         self.limit = limit
         self.station = Station(
@@ -89,9 +87,7 @@ class _Wires(SubstationClient):
 class VirtualGrid:
     """Substations of these limits (W) in the ledger's zone, on the clock that the ledger has too."""
 
-    def __init__(
-        self, ledger: Ledger, limits: Sequence[int], clock: Clock, on_end: Callable[[str, End], None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, limits: Sequence[int], clock: Clock, on_end: Callable[[str, End], None]) -> None:
         self.substations = [
             Substation(ledger, f"substation-{number}", limit, clock, on_end)
             for number, limit in enumerate(limits, start=1)
