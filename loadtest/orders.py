@@ -48,7 +48,7 @@ def replay(
     Who leaves takes what was delivered by then. Who had asked for more than fits the stay gets what fits at most.
     """
     visits = sorted(visits, key=lambda visit: visit.came_ms)
-    clock = Clock(visits[0].came_ms)
+    clock = Clock(visits[0].came_ms / 1000)
     longest_line = 0 if order is Order.REFUSE else len(visits)
     ledger = Ledger(redis, order, longest_line=longest_line, clock=clock.ms)
     ends: dict[str, tuple[str, End]] = {}
@@ -61,10 +61,7 @@ def replay(
     events = [(visit.came_ms, ASKS, number) for number, visit in enumerate(visits)]
     while events:
         at_ms, what, number = heapq.heappop(events)
-        while (end_ms := grid.next_end_ms()) is not None and end_ms <= at_ms:
-            clock.now_ms = end_ms
-            grid.finish_due()
-        clock.now_ms = at_ms
+        grid.advance(at_ms)
         session = str(number)
         if what == ASKS:
             result = grid.ask(_request(session, visits[number], order))

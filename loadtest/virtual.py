@@ -4,7 +4,6 @@ In the real grid a second may pass until a heartbeat tells a substation what it 
 dies, so nobody sweeps: a jump of the clock silences no substation, and who waits does so until they leave.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,15 +29,15 @@ class DisagreementError(Exception):
 
 @dataclass
 class Clock:
-    """ms since the epoch."""
+    """Seconds since the epoch, as exact as the feeders' are; the ledger's are whole ms."""
 
-    now_ms: int = 0
-
-    def ms(self) -> int:
-        return self.now_ms
+    now_s: float = 0.0
 
     def seconds(self) -> float:
-        return self.now_ms / 1000
+        return self.now_s
+
+    def ms(self) -> int:
+        return round(self.now_s * 1000)
 
 
 class Substation:
@@ -93,6 +92,7 @@ class VirtualGrid:
             for number, limit in enumerate(limits, start=1)
         ]
         self._ledger = ledger
+        self._clock = clock
         # One request goes to one substation, so the pool starts no thread.
         pool = ThreadPoolExecutor(1)
         self._dispatcher = Dispatcher(ledger, _Wires(self.substations), pool, attempts=1, budget_ms=FOREVER_MS)
@@ -117,16 +117,17 @@ class VirtualGrid:
             self.substations[0].changed = True  # room kept for it goes to others with anybody's next heartbeat
         self._settle()
 
-    def finish_due(self) -> None:
-        """End every car that has its energy by now."""
-        for each in self.substations:
-            each.station.finish_due()
-        self._settle()
+    def advance(self, to_ms: int) -> None:
+        """Until then, each car that has its energy makes room at that instant."""
+        while (end_s := self._next_end_s()) is not None and round(end_s * 1000) <= to_ms:
+            self._clock.now_s = end_s
+            for each in self.substations:
+                each.station.finish_due()
+            self._settle()
+        self._clock.now_s = max(self._clock.now_s, to_ms / 1000)
 
-    def next_end_ms(self) -> int | None:
-        """When the next car will have its energy."""
-        ends = [charging.ends for each in self.substations for charging in each.snapshot.charging]
-        return math.ceil(min(ends) * 1000) if ends else None
+    def _next_end_s(self) -> float | None:
+        return min((charging.ends for each in self.substations for charging in each.snapshot.charging), default=None)
 
     def carried(self) -> list[Carried]:
         snapshots = [(each, each.snapshot) for each in self.substations]

@@ -107,6 +107,14 @@ def test_months_pass_and_nobody_is_silenced(redis: Redis) -> None:
     assert len(steps) == 6
 
 
+def test_a_session_may_end_between_two_clock_ticks(redis: Redis) -> None:
+    """This one ends at ...468.9720001 s: a clock that could only show ...468.972 would never come to its end."""
+    visit = Visit(MIDNIGHT, Car(50, 16.083, 3600), came_ms=1_522_932_310_996)
+    (served,) = replay([visit], [50_000], Order.ARRIVAL, redis).served
+
+    assert minutes([served]) == [("met", 16_083, 0)]
+
+
 @pytest.mark.parametrize("installed", [True, False], ids=["redis-server or fakeredis", "fakeredis"])
 def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
     if not installed:
