@@ -22,7 +22,7 @@ rush: $(VENV)/ready  ## rush a grid and report: SHAPE=rush-hour|workplace|public
 	  $(call given,PEAK,peak) $(call given,TIME_SCALE,time-scale) $(call given,FILE,trace) $(call given,DAY,day) \
 	  $(call given,SUBSTATIONS_KW,substations)
 
-replay: $(VENV)/ready  ## months of sessions on a virtual clock, who waits and gets what: TRACE=file LIMIT_KW=40 [ORDER=least-laxity]
+replay: $(VENV)/ready  ## who of these sessions would have waited, and got what: TRACE=file LIMIT_KW=40 [ORDER=refuse|arrival|least-laxity]
 	@$(RUN) loadtest.replay $(call given,TRACE,trace) $(call given,LIMIT_KW,limit-kw) $(call given,SHARE,share) \
 	  $(call given,SUBSTATIONS,substations) $(call given,ORDER,order) $(call given,CSV,csv)
 

@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -155,10 +156,10 @@ def write_csv(served: Sequence[Served], path: Path) -> None:
 
 
 def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> None:
-    limits = " + ".join(f"{limit / 1000:g}" for limit in asked.limits)
+    limits = " + ".join(f"{count} x {limit / 1000:g}" for limit, count in Counter(asked.limits).items())
     energy_kwh = sum(visit.car.energy_kwh for visit in asked.visits)
     table = Table(
-        title=f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, limits {limits} kW",
+        title=f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, {limits} kW",
         title_justify="left",
     )
     table.add_column("")
@@ -173,6 +174,7 @@ def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> 
 def _column(figures: Satisfaction) -> dict[str, str]:
     return {
         "energy delivered": f"{figures.energy:.2%}",
+        "energy that fits the stays": f"{figures.fits:.2%}",
         "sessions fully met": f"{figures.met:.2%}",
         "sessions with nothing": f"{figures.unserved:.2%}",
         **{

@@ -50,13 +50,15 @@ class Carried:
 
 @dataclass(frozen=True)
 class Satisfaction:
-    """`energy`, `met` and `unserved` are shares: of the energy asked for; of the sessions, those that got all of it and
-    those that got none. `waited_s` has the p50, the p95 and the longest by power class. `jain` is Jain's index of
-    delivered ÷ asked over the sessions. `peak` is the highest peak ÷ limit of a substation.
+    """`energy` delivered and `fits` are shares of the energy asked for: none could deliver more than fits the stays at
+    the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none. `waited_s` has the
+    p50, the p95 and the longest by power class. `jain` is Jain's index of delivered ÷ asked over the sessions. `peak` is
+    the highest peak ÷ limit of a substation.
     """
 
     sessions: int
     energy: float
+    fits: float
     met: float
     unserved: float
     waited_s: dict[str, tuple[float, float, float]]
@@ -74,9 +76,11 @@ def judge(served: Sequence[Served], carried: Sequence[Carried]) -> Satisfaction:
     waited: defaultdict[str, list[float]] = defaultdict(list)
     for each in served:
         waited[power_class(each.watts)].append(each.waited_s)
+    asked_wh = sum(each.asked_wh for each in served)
     return Satisfaction(
         sessions=len(served),
-        energy=sum(each.delivered_wh for each in served) / sum(each.asked_wh for each in served),
+        energy=sum(each.delivered_wh for each in served) / asked_wh,
+        fits=sum(_fits_wh(each) for each in served) / asked_wh,
         met=sum(each.outcome is Outcome.MET for each in served) / len(served),
         unserved=sum(each.delivered_wh == 0 for each in served) / len(served),
         waited_s={name: _spread(waited[name]) for name in POWER_CLASSES if name in waited},
@@ -84,6 +88,11 @@ def judge(served: Sequence[Served], carried: Sequence[Carried]) -> Satisfaction:
         peak=max(each.peak / each.limit for each in carried),
         overload_s=sum(each.overload_s for each in carried),
     )
+
+
+def _fits_wh(served: Served) -> float:
+    stay_s = served.visit.car.stay_s
+    return served.asked_wh if stay_s is None else min(served.asked_wh, served.watts * stay_s / 3600)
 
 
 def _spread(waited_s: Sequence[float]) -> tuple[float, float, float]:

@@ -126,12 +126,14 @@ def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytes
 
     shown = {cells[0]: cells[1:] for cells in map(_cells, out.getvalue().split("\n"))}
     assert shown["energy delivered"] == ["40.00%", "80.00%", "100.00%"]
+    assert shown["energy that fits the stays"] == ["100.00%"] * 3
     assert shown["sessions fully met"] == ["33.33%", "66.67%", "100.00%"]
     assert shown["sessions with nothing"] == ["66.67%", "33.33%", "0.00%"]
     assert shown["waited, p50 / p95 / max min, up to 12 kW"] == ["0 / 0 / 0", "50 / 80 / 80", "40 / 80 / 80"]
     assert shown["Jain's index of delivered ÷ asked"] == ["0.3333", "0.6667", "1.0000"]
     assert shown["highest peak ÷ limit"] == ["100.0%"] * 3
     assert shown["overload s"] == ["0"] * 3
+    assert "3 sessions, 25.0 kWh, 1 x 10 kW" in out.getvalue()
     assert all(each.kept for each in figures.values())
     assert installed or "on fakeredis" in out.getvalue()
     assert [len((tmp_path / f"{order}.csv").read_text().splitlines()) for order in Order] == [4, 4, 4]

@@ -29,6 +29,7 @@ def test_shares_are_of_all_who_asked() -> None:
 
     assert figures.sessions == 4
     assert figures.energy == 12_000 / 40_000
+    assert figures.fits == 7_000 / 10_000
     assert figures.met == 1 / 4
     assert figures.unserved == 2 / 4
     assert figures.jain == pytest.approx(1.2**2 / (4 * (1**2 + 0.2**2)))
