@@ -52,8 +52,8 @@ class Carried:
 class Satisfaction:
     """`energy` delivered and `fits` are shares of the energy asked for: none could deliver more than fits the stays at
     the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none. `waited_s` has the
-    p50, the p95 and the longest by power class. `jain` is Jain's index of delivered ÷ asked over the sessions. `peak` is
-    the highest peak ÷ limit of a substation.
+    p50, the p95 and the longest by power class. `jain` is Jain's index of delivered ÷ asked over the sessions.
+    `peak` is the highest peak ÷ limit of a substation.
     """
 
     sessions: int
