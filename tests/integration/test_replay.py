@@ -75,6 +75,12 @@ def test_who_leaves_takes_what_it_has_and_makes_room_at_once(redis: Redis) -> No
             assert minutes(served)[1:] == [("met", 10_000, 20), ("met", 10_000, 60)]
 
 
+def test_who_is_done_at_the_last_minute_is_met_and_makes_room_in_it(redis: Redis) -> None:
+    served = replay([comes(0, 10, 10, 60), comes(60, 10, 10, 60)], [10_000], Order.REFUSE, redis).served
+
+    assert minutes(served) == [("met", 10_000, 0)] * 2
+
+
 def test_what_does_not_fit_the_stay_is_not_delivered(redis: Redis) -> None:
     (served,) = replay([comes(0, 10, 10, 45)], [10_000], Order.LEAST_LAXITY, redis).served
 
