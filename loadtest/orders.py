@@ -90,7 +90,8 @@ def _served(visit: Visit, ended: tuple[str, End] | None, turned_away: Outcome | 
         return Served(visit, watts, asked_wh, 0, waited_s, "", turned_away or Outcome.NOTHING)
     substation, end = ended
     outcome = Outcome.MET if end.how == "finished" else Outcome.PART
-    waited_s = end.at - end.lasted_s - visit.came_ms / 1000
+    # To the ms: less is how far two floats are apart.
+    waited_s = max(0.0, round(end.at - end.lasted_s - visit.came_ms / 1000, 3))
     return Served(visit, watts, asked_wh, end.delivered_wh, waited_s, substation, outcome)
 
 
