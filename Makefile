@@ -9,7 +9,7 @@ given = $(if $(filter command,$(origin $1)),--$2 "$($1)")
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo rush up test storm test-compose faults chaos bench lint format lock clean
+.PHONY: help demo rush replay up test storm test-compose faults chaos bench lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ rush: $(VENV)/ready  ## rush a grid and report: SHAPE=rush-hour|workplace|public
 	@$(RUN) loadtest.rush --shape $(SHAPE) --load $(LOAD) --duration $(DURATION) $(call given,HOST,host) \
 	  $(call given,PEAK,peak) $(call given,TIME_SCALE,time-scale) $(call given,FILE,trace) $(call given,DAY,day) \
 	  $(call given,SUBSTATIONS_KW,substations)
+
+replay: $(VENV)/ready  ## who of these sessions would have waited, and got what: TRACE=file LIMIT_KW=40 [ORDER=refuse|arrival|least-laxity]
+	@$(RUN) loadtest.replay $(call given,TRACE,trace) $(call given,LIMIT_KW,limit-kw) $(call given,SHARE,share) \
+	  $(call given,SUBSTATIONS,substations) $(call given,ORDER,order) $(call given,CSV,csv)
 
 up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
 	@$(RUN) grid.local $(PORT)

@@ -4,7 +4,8 @@ arrival_local or arrival_utc, departure_utc, energy_kwh, max_kw       as ACN-Dat
 start, end, energy_kwh, charger_kw                                    as Dundee City Council's are published
 
 Times are ISO 8601. arrival_local says which day and hour it was there; without it arrival_utc does. energy_kwh is what
-was delivered, max_kw or charger_kw what the car could draw. Other columns are ignored.
+was delivered, max_kw or charger_kw what the car could draw. If they are there, session_id or charging_event names a
+session, and station_id, or cp_id and connector, where it was. Other columns are ignored.
 """
 
 import csv
@@ -15,7 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from loadtest import expected
@@ -23,6 +24,8 @@ from loadtest.cars import Car
 from loadtest.shapes import DAY_S, Due
 
 NAMED = 3
+SESSION = ("session_id", "charging_event")
+OUTLET = ("station_id", "cp_id", "connector")
 # What POST /request-charge takes.
 POWER_KW = (1.0, 1_000.0)
 ENERGY_KWH = (0.001, 1_000.0)
@@ -35,10 +38,17 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`arrived` is local time, without a zone."""
+    """`arrived` is local time, without a zone; `came_ms` the same instant, in ms since the epoch.
+
+    If the file has no zones either, `came_ms` is as if its times were UTC. `session` and `outlet` (where the car is
+    plugged in) are empty if the file does not say.
+    """
 
     arrived: datetime
     car: Car
+    came_ms: int
+    session: str = ""
+    outlet: str = ""
 
 
 @dataclass
@@ -94,7 +104,17 @@ def _visit(row: Mapping[str, str | None], local: str, arrival: str, departure: s
     if stay_s <= 0:
         raise ValueError(f"{departure} is not after {arrival}")
     car = Car(_number(row, power, POWER_KW), _number(row, "energy_kwh", ENERGY_KWH), stay_s)
-    return Visit(_time(row, local).replace(tzinfo=None), car)
+    return Visit(
+        arrived=_time(row, local).replace(tzinfo=None),
+        car=car,
+        came_ms=round((arrived if arrived.tzinfo else arrived.replace(tzinfo=UTC)).timestamp() * 1000),
+        session=_said(row, SESSION),
+        outlet=_said(row, OUTLET),
+    )
+
+
+def _said(row: Mapping[str, str | None], names: Sequence[str]) -> str:
+    return " ".join(value for name in names if (value := row.get(name)))
 
 
 def _time(row: Mapping[str, str | None], name: str) -> datetime:

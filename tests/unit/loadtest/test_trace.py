@@ -2,7 +2,7 @@
 
 import gzip
 import random
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,8 @@ def test_acn_columns(tmp_path: Path) -> None:
     assert trace.bad == []
     assert trace.visits[0].car == Car(6.6, 4.216, stay_s=80 * 60)
     assert trace.visits[1].arrived == datetime(2019, 3, 1, 21, 30)  # the hour that it was there
+    assert trace.visits[1].came_ms == datetime(2019, 3, 2, 5, 30, tzinfo=UTC).timestamp() * 1000
+    assert [visit.session for visit in trace.visits] == ["a", "b", "c"]
     assert len(one_day(trace, "")) == 2
     assert len(one_day(trace, "2019-03-02")) == 1
 
@@ -57,6 +59,16 @@ def test_dundee_columns_compressed(tmp_path: Path) -> None:
 
     assert visit.arrived == datetime(2017, 12, 2, 12)
     assert visit.car == Car(50, 6.32, stay_s=12 * 60)
+    assert visit.came_ms == datetime(2017, 12, 2, 12, tzinfo=UTC).timestamp() * 1000
+    assert (visit.session, visit.outlet) == ("", "")
+
+
+def test_where_a_car_was_plugged_in(tmp_path: Path) -> None:
+    heading, row, _ = DUNDEE.split("\n")
+    dundee = f"charging_event,cp_id,connector,{heading}\n4034730,50911,2,{row}\n"
+    (visit,) = read(written(tmp_path, dundee)).visits
+
+    assert (visit.session, visit.outlet) == ("4034730", "50911 2")
 
 
 def test_bad_rows_are_named_with_their_line(tmp_path: Path) -> None:

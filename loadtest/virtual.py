@@ -1,0 +1,149 @@
+"""A grid on a virtual clock: the real scripts, dispatcher, feeders and heartbeats, and only HTTP left out.
+
+In the real grid a second may pass until a heartbeat tells a substation what it was given; here no time does. Nothing
+dies, so nobody sweeps: a jump of the clock silences no substation, and who waits does so until they leave.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from balancer.dispatch import Dispatcher, Result
+from balancer.substation import Started, SubstationClient
+from grid.ledger import Ledger, Request
+from loadtest.satisfaction import Carried
+from substation.admission import admit
+from substation.heartbeat import Heartbeats, Identity
+from substation.meters import Meters
+from substation.schemas import ChargeOrder
+from substation.station import End, Snapshot, Station, Verdict
+
+ROUNDS = 100
+FOREVER_MS = 1_000_000_000
+
+
+class DisagreementError(Exception):
+    """The ledger and the feeders do not say the same though nothing is under way: a bug."""
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch, as exact as the feeders' are; the ledger's are whole ms."""
+
+    now_s: float = 0.0
+
+    def seconds(self) -> float:
+        return self.now_s
+
+    def ms(self) -> int:
+        return round(self.now_s * 1000)
+
+
+class Substation:
+    """A real feeder and its heartbeat. `on_end` is told the substation's name and what ended there."""
+
+    def __init__(self, ledger: Ledger, name: str, limit: int, clock: Clock, on_end: Callable[[str, End], None]) -> None:
+        self.name = name
+        self.limit = limit
+        self.station = Station(
+            limit, 1.0, clock=clock.seconds, on_change=self._change, on_end=lambda end: on_end(name, end)
+        )
+        self._identity = Identity(name, f"http://{name}", limit, limit)
+        self._heartbeats = Heartbeats(ledger, self.station, self._identity, Meters(ledger.zone, name, limit, limit))
+        self.changed = True
+
+    def beat(self) -> None:
+        self.changed = False
+        self._heartbeats.beat()
+
+    def post(self, orders: Sequence[dict[str, Any]]) -> list[Verdict]:
+        """POST /charge."""
+        received = [ChargeOrder.model_validate(order) for order in orders]
+        return admit(received, self._identity, self._heartbeats.epoch, self.station)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.station.snapshot()
+
+    def _change(self) -> None:
+        self.changed = True
+
+
+class _Wires(SubstationClient):
+    def __init__(self, substations: Sequence[Substation]) -> None:
+        self._substations = {f"http://{each.name}": each for each in substations}
+
+    def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
+        verdicts = self._substations[url].post(orders)
+        return [Started.YES if verdict is Verdict.CHARGING else Started.NO for verdict in verdicts]
+
+    def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
+        self._substations[url].station.cancel(session, attempt)
+        return True
+
+
+class VirtualGrid:
+    """Substations of these limits (W) in the ledger's zone, on the clock that the ledger has too."""
+
+    def __init__(self, ledger: Ledger, limits: Sequence[int], clock: Clock, on_end: Callable[[str, End], None]) -> None:
+        self.substations = [
+            Substation(ledger, f"substation-{number}", limit, clock, on_end)
+            for number, limit in enumerate(limits, start=1)
+        ]
+        self._ledger = ledger
+        self._clock = clock
+        # One request goes to one substation, so the pool starts no thread.
+        pool = ThreadPoolExecutor(1)
+        self._dispatcher = Dispatcher(ledger, _Wires(self.substations), pool, attempts=1, budget_ms=FOREVER_MS)
+        self._waiting: set[str] = set()
+        self._settle()
+
+    def ask(self, request: Request) -> Result:
+        """POST /request-charge."""
+        (decision,) = self._dispatcher.route([request], "")
+        if decision.result is Result.WAITING:
+            self._waiting.add(request.session)
+        elif decision.result not in (Result.CHARGING, Result.FULL, Result.TOO_BIG):
+            raise DisagreementError(f"{request} was answered {decision}")
+        self._settle()
+        return decision.result
+
+    def leave(self, session: str) -> None:
+        """DELETE /sessions/{id}."""
+        self._dispatcher.cancel(session, "")
+        if session in self._waiting:
+            self._waiting.remove(session)
+            self.substations[0].changed = True  # room kept for it goes to others with anybody's next heartbeat
+        self._settle()
+
+    def advance(self, to_ms: int) -> None:
+        """Until then, each car that has its energy makes room at that instant."""
+        while (end_s := self._next_end_s()) is not None and round(end_s * 1000) <= to_ms:
+            self._clock.now_s = end_s
+            for each in self.substations:
+                each.station.finish_due()
+            self._settle()
+        self._clock.now_s = max(self._clock.now_s, to_ms / 1000)
+
+    def _next_end_s(self) -> float | None:
+        return min((charging.ends for each in self.substations for charging in each.snapshot.charging), default=None)
+
+    def carried(self) -> list[Carried]:
+        snapshots = [(each, each.snapshot) for each in self.substations]
+        return [Carried(each.name, each.limit, its.peak, its.overload_s) for each, its in snapshots]
+
+    def _settle(self) -> None:
+        """Heartbeats, until every substation runs what it was given."""
+        for _ in range(ROUNDS):
+            for each in self.substations:
+                if each.changed:
+                    each.beat()
+                    self._waiting -= {charging.order.session for charging in each.snapshot.charging}
+            if self._waiting:
+                committed = {row.substation: row.committed for row in self._ledger.grid()}
+                for each in self.substations:
+                    each.changed |= committed[each.name] != each.snapshot.drawn
+            if not any(each.changed for each in self.substations):
+                return
+        raise DisagreementError(f"after {ROUNDS} heartbeats: {self._ledger.grid()}")

@@ -1,0 +1,149 @@
+"""A few visits through the real ledger and feeders, on a virtual clock: who gets what, and when, worked out by hand."""
+
+import io
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rich.console import Console
+
+from loadtest.cars import Car
+from loadtest.orders import Order, Replayed, replay
+from loadtest.replay import parse, run
+from loadtest.satisfaction import Outcome, Served, judge
+from loadtest.trace import Visit
+
+MIDNIGHT = datetime(2019, 3, 1)
+MIDNIGHT_MS = 1_551_398_400_000
+TRACE = """session_id,arrival_utc,departure_utc,energy_kwh,max_kw
+a,2019-03-01T00:00:00Z,2019-03-01T04:00:00Z,10,10
+b,2019-03-01T00:10:00Z,2019-03-01T06:10:00Z,10,10
+c,2019-03-01T00:20:00Z,2019-03-01T01:40:00Z,5,10
+"""
+
+
+def comes(minute: int, kw: float, kwh: float, stays_min: int) -> Visit:
+    arrived = MIDNIGHT + timedelta(minutes=minute)
+    return Visit(arrived, Car(kw, kwh, stays_min * 60), MIDNIGHT_MS + minute * 60_000)
+
+
+# One place of 10 kW: the first has it for an hour. The third must begin by 1:10, and is gone at 1:40.
+THREE = [comes(0, 10, 10, 240), comes(10, 10, 10, 360), comes(20, 10, 5, 80)]
+
+
+def minutes(served: Sequence[Served]) -> list[tuple[str, int, int]]:
+    """How each ended, its Wh, and how many minutes it waited."""
+    return [(each.outcome, each.delivered_wh, round(each.waited_s / 60)) for each in served]
+
+
+def within_limits(replayed: Replayed) -> bool:
+    return all(each.peak <= each.limit and each.overload_s == 0 for each in replayed.carried)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected", "energy"),
+    [
+        (Order.REFUSE, [("met", 10_000, 0), ("refused", 0, 0), ("refused", 0, 0)], 10 / 25),
+        (Order.ARRIVAL, [("met", 10_000, 0), ("met", 10_000, 50), ("nothing", 0, 80)], 20 / 25),
+        (Order.LEAST_LAXITY, [("met", 10_000, 0), ("met", 10_000, 80), ("met", 5_000, 40)], 1),
+    ],
+)
+def test_the_order_says_who_gets_the_room(
+    redis: Redis, order: Order, expected: list[tuple[str, int, int]], energy: float
+) -> None:
+    replayed = replay(THREE, [10_000], order, redis)
+
+    assert minutes(replayed.served) == expected
+    assert judge(replayed.served, replayed.carried).energy == energy
+    assert [(each.substation, each.peak) for each in replayed.carried] == [("substation-1", 10_000)]
+    assert within_limits(replayed)
+
+
+def test_who_leaves_takes_what_it_has_and_makes_room_at_once(redis: Redis) -> None:
+    visits = [comes(0, 10, 10, 30), comes(10, 10, 10, 120), comes(30, 10, 10, 300)]
+    for order in Order:
+        served = replay(visits, [10_000], order, redis).served
+
+        assert served[0].outcome is Outcome.PART
+        assert served[0].delivered_wh == 5_000
+        if order is Order.REFUSE:  # the third finds the room that was made in the same minute
+            assert minutes(served)[1:] == [("refused", 0, 0), ("met", 10_000, 0)]
+        else:
+            assert minutes(served)[1:] == [("met", 10_000, 20), ("met", 10_000, 60)]
+
+
+def test_who_is_done_at_the_last_minute_is_met_and_makes_room_in_it(redis: Redis) -> None:
+    served = replay([comes(0, 10, 10, 60), comes(60, 10, 10, 60)], [10_000], Order.REFUSE, redis).served
+
+    assert minutes(served) == [("met", 10_000, 0)] * 2
+
+
+def test_what_does_not_fit_the_stay_is_not_delivered(redis: Redis) -> None:
+    (served,) = replay([comes(0, 10, 10, 45)], [10_000], Order.LEAST_LAXITY, redis).served
+
+    assert (served.outcome, served.delivered_wh, served.asked_wh) == (Outcome.PART, 7_500, 10_000)
+
+
+def test_too_big_for_every_substation(redis: Redis) -> None:
+    (served,) = replay([comes(0, 11, 10, 600)], [10_000, 10_000], Order.ARRIVAL, redis).served
+
+    assert minutes([served]) == [("too-big", 0, 0)]
+
+
+@pytest.mark.parametrize("order", [Order.ARRIVAL, Order.LEAST_LAXITY])
+def test_room_kept_for_one_who_leaves_goes_to_the_next_at_once(redis: Redis, order: Order) -> None:
+    """The third, overdue from 1:30, has the rest of the second substation kept from 2:00 until it leaves at 2:30."""
+    visits = [comes(0, 10, 100, 1000), comes(0, 10, 100, 1000), comes(60, 20, 20, 90), comes(120, 10, 10, 300)]
+    replayed = replay(visits, [10_000, 20_000], order, redis)
+
+    assert minutes(replayed.served)[2:] == [("nothing", 0, 90), ("met", 10_000, 30)]
+    assert replayed.served[3].substation == "substation-2"
+    assert within_limits(replayed)
+
+
+def test_months_pass_and_nobody_is_silenced(redis: Redis) -> None:
+    visits = [comes(60 * 24 * 30 * month, 10, 10, 120) for month in range(6)]
+    steps: list[int] = []
+    served = replay(visits, [10_000], Order.ARRIVAL, redis, lambda: steps.append(1)).served
+
+    assert minutes(served) == [("met", 10_000, 0)] * 6
+    assert len(steps) == 6
+
+
+def test_a_session_may_end_between_two_clock_ticks(redis: Redis) -> None:
+    """This one ends at ...468.9720001 s: a clock that could only show ...468.972 would never come to its end."""
+    visit = Visit(MIDNIGHT, Car(50, 16.083, 3600), came_ms=1_522_932_310_996)
+    (served,) = replay([visit], [50_000], Order.ARRIVAL, redis).served
+
+    assert minutes([served]) == [("met", 16_083, 0)]
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["redis-server or fakeredis", "fakeredis"])
+def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    (tmp_path / "trace.csv").write_text(TRACE)
+    asked = parse(["--trace", str(tmp_path / "trace.csv"), "--limit-kw", "10", "--csv", str(tmp_path)])
+    out = io.StringIO()
+    figures = run(asked, Console(file=out, width=120), Console(quiet=True))
+
+    shown = {cells[0]: cells[1:] for cells in map(_cells, out.getvalue().split("\n"))}
+    assert shown["energy delivered"] == ["40.00%", "80.00%", "100.00%"]
+    assert shown["energy that fits the stays"] == ["100.00%"] * 3
+    assert shown["sessions fully met"] == ["33.33%", "66.67%", "100.00%"]
+    assert shown["sessions with nothing"] == ["66.67%", "33.33%", "0.00%"]
+    assert shown["waited, p50 / p95 / max min, up to 12 kW"] == ["0 / 0 / 0", "50 / 80 / 80", "40 / 80 / 80"]
+    assert shown["Jain's index of delivered ÷ asked"] == ["0.3333", "0.6667", "1.0000"]
+    assert shown["highest peak ÷ limit"] == ["100.0%"] * 3
+    assert shown["overload s"] == ["0"] * 3
+    assert "3 sessions, 25.0 kWh, 1 x 10 kW" in out.getvalue()
+    assert all(each.kept for each in figures.values())
+    assert installed or "on fakeredis" in out.getvalue()
+    assert [len((tmp_path / f"{order}.csv").read_text().splitlines()) for order in Order] == [4, 4, 4]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("│").split("│")]
