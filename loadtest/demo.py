@@ -8,6 +8,7 @@ from rich.console import Console
 
 from grid.local import LocalGrid, LocalGridError, end_on_signals
 from loadtest.options import Options
+from loadtest.own import own_target, simulated
 from loadtest.recording import RushError, record
 from loadtest.show import show
 
@@ -22,10 +23,10 @@ def main() -> None:
     console = Console()
     try:
         console.print("Starting 3 substations (100, 150 and 250 kW), 3 balancers and the api ...")
-        with LocalGrid(settings={"TIME_SCALE": str(RUSH.time_scale), "LOG_LEVEL": "WARNING"}) as grid:
+        with LocalGrid(settings=simulated(RUSH.time_scale)) as grid:
             console.print(f"The grid is up at {grid.url} on {grid.redis_kind}.")
             console.print(f"Rush: {RUSH.peak:g} cars a second for {RUSH.duration:g} s, 3.7 to 150 kW each.\n")
-            recording = record(grid.url, RUSH, BUILD / "demo", console, [each.url for each in grid.substations])
+            recording = record(own_target(grid, "the demo's"), RUSH, BUILD / "demo", console)
     except (LocalGridError, RushError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from loadtest.series import Series
 from loadtest.verdict import SATURATED, WHILE_SATURATED
@@ -19,7 +19,12 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#666666",
 )
 SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
+OUTCOMES = {
+    "charging": (BLUE, "charge at once"),
+    "waiting": (SKY, "wait"),
+    "refused": ("#F0C674", "refused"),
+    "errors": (RED, "errors"),
+}
 LATENCIES = {"p99": (RED, 7), "p95": (ORANGE, 5), "p50": (BLUE, 4)}  # where two are the same, both can be seen
 
 FEWEST_BARS = 4
@@ -57,7 +62,15 @@ def outcomes(axes: Axes, series: Series) -> None:
         below = above
     axes.set_ylim(0, max(below) * 1.25 or 1)
     axes.set_ylabel("cars a second")
-    axes.legend(loc="upper left", ncols=3)
+    axes.legend(loc="upper left", ncols=2)
+
+
+def line(axes: Axes, series: Series) -> None:
+    axes.set_title("Cars in line")
+    axes.plot(series.sampled_s, _with_gaps(series.waiting), color=BLUE)
+    axes.set_ylim(0, max((waiting or 0 for waiting in series.waiting), default=0) * 1.15 or 1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("cars")
 
 
 def latency(axes: Axes, series: Series) -> None:
@@ -91,12 +104,14 @@ def fairness(axes: Axes, series: Series) -> None:
 
 
 def accepted(axes: Axes, series: Series) -> None:
-    axes.set_title("Who could charge, by power")
+    axes.set_title("Who could charge by the end, by power")
     names = [each.powers for each in series.acceptance]
-    shares = [each.charging / each.asked for each in series.acceptance]
-    bars = axes.barh(names, shares, color=BLUE)
-    said = [f"{each.charging / each.asked:.0%} of {each.asked}" for each in series.acceptance]
-    axes.bar_label(bars, said, padding=4)
+    at_once = [each.charging / each.asked for each in series.acceptance]
+    later = [each.started / each.asked for each in series.acceptance]
+    axes.barh(names, at_once, color=BLUE, label="at once")
+    bars = axes.barh(names, later, left=at_once, color=SKY, label="after a wait")
+    axes.bar_label(bars, [f"{each.share:.0%} of {each.asked}" for each in series.acceptance], padding=4)
+    axes.legend(loc="lower right")
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
@@ -105,7 +120,7 @@ def accepted(axes: Axes, series: Series) -> None:
     axes.grid(visible=False, axis="y")
 
 
-OVER_TIME: tuple[Panel, ...] = (loads, outcomes, latency, fairness)
+OVER_TIME: tuple[Panel, ...] = (loads, outcomes, line, latency, fairness)
 
 
 def time_axis(axes: Axes, lasts_s: float, is_a_day: bool) -> None:

@@ -22,8 +22,13 @@ def show(verdict: Verdict, accounts: str, console: Console) -> None:
         )
     console.print(table)
     console.print(f"cars        {verdict.requests}   ({verdict.requests_per_s:g} a second)")
-    console.print(f"charging    {verdict.charging}")
-    console.print(f"refused     {verdict.refused}   (503: the grid was full)")
+    console.print(f"charging    {verdict.charging}   (at once)")
+    console.print(f"waiting     {verdict.waiting}   ({verdict.line.became or 'nobody had to'})")
+    if verdict.line.waits:
+        console.print(f"  in line   {verdict.line.waits}")
+    if verdict.line.used is not None:
+        console.print(f"  in use    {verdict.line.used:.1%} of the grid, on average, while anybody waited")
+    console.print(f"refused     {verdict.refused}   (the line was full, or no substation could ever carry it)")
     errors = ", ".join(f"{count} x {what}" for what, count in verdict.errors.items())
     console.print(f"errors      {sum(verdict.errors.values())}   {errors}")
     latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
