@@ -28,11 +28,11 @@ class Fate:
 
 @dataclass(frozen=True)
 class Line:
-    """`fates` counts what had become of those who waited when the rush was over; `lost` counts those of them of whom the
-    grid said nothing that could be.
+    """`fates` counts what had become of those who waited when the rush was over, `lost` those of whom the grid said
+    nothing that could be.
 
-    `waited_s` is how long those who were started had been in line, in real seconds; empty if that is not known. `used` is
-    the mean share of the grid in use at the moments when somebody waited.
+    `waited_s` is how long those who were started had been in line, in real seconds; empty if that is not known. `used`
+    is the mean share of the grid in use at the moments when somebody waited.
     """
 
     fates: dict[str, int]

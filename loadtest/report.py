@@ -89,8 +89,9 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     colour = KEPT if verdict.kept else BROKEN
     said, more = headline(recording), summary(recording, verdict, over_time)
     figure.text(0.045, 0.912, said, size=fitting(said, 15, BOLD), weight="bold", color=colour)
-    figure.text(0.045, 0.852, more, size=fitting(more, 12, PLAIN), color=panels.GREY, linespacing=1.4)
-    grid = figure.add_gridspec(2, 12, left=0.055, right=0.975, top=0.77, bottom=0.135, hspace=0.48, wspace=2.2)
+    size = fitting(more, 12, PLAIN)
+    figure.text(0.045, 0.9, more, size=size, color=panels.GREY, linespacing=1.4, verticalalignment="top")
+    grid = figure.add_gridspec(2, 12, left=0.055, right=0.975, top=0.77, bottom=0.135, hspace=0.48, wspace=2.4)
     places = (grid[0, :8], grid[1, :3], grid[1, 3:6], grid[1, 6:9], grid[1, 9:])
     for place, panel in zip(places, OVER_TIME, strict=True):
         _draw(figure, place, panel, recording, over_time)
@@ -115,18 +116,16 @@ def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:
     outcomes += f"{verdict.refused:,} refused, {errors:,} errors"
     if verdict.visit_errors:
         outcomes += f" (and {sum(verdict.visit_errors.values()):,} to look-ups and cancels)"
-    said = [f"{recording.intensity}{gaps}", f"{outcomes}; latency {latency}{jain}"]
-    return "\n".join([*said, line_summary(verdict.line)] if verdict.line.became else said)
+    said = [f"{recording.intensity}{gaps}", f"{outcomes}; latency {latency}{jain}", *line_summary(verdict.line)]
+    return "\n".join(said)
 
 
-def line_summary(line: Line) -> str:
+def line_summary(line: Line) -> list[str]:
     """What had become of those who waited, how long it took, and whether the grid was in use meanwhile."""
-    said = f"Of those who waited: {line.became}"
-    if line.waits:
-        said += f"; in line {line.waits}"
-    if line.used is not None:
-        said += f"; {line.used:.1%} of the grid in use, on average, while anybody waited"
-    return said
+    became = f"of those who waited: {line.became}" if line.became else ""
+    waits = f"waiting time: {line.waits}" if line.waits else ""
+    used = f"while anybody waited, {line.used:.1%} of the grid was in use" if line.used is not None else ""
+    return [said for said in (became, "; ".join(filter(None, (waits, used)))) if said]
 
 
 def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:
