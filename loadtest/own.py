@@ -15,7 +15,7 @@ def simulated(time_scale: float) -> dict[str, str]:
     """
     shorter = {name: max(1, round(Settings.model_fields[name].default / time_scale)) for name in PATIENCE}
     patience = {name.upper(): str(ms) for name, ms in shorter.items()}
-    return {"TIME_SCALE": str(time_scale), "LOG_LEVEL": "WARNING", **patience}
+    return {"TIME_SCALE": f"{time_scale:g}", "LOG_LEVEL": "WARNING", **patience}
 
 
 def own_target(grid: LocalGrid, what: str) -> Target:

@@ -60,7 +60,7 @@ def outcomes(axes: Axes, series: Series) -> None:
         above = [low + rate for low, rate in zip(below, series.rates[outcome], strict=True)]
         axes.stairs(above, edges, baseline=below, fill=True, color=colour, label=label)
         below = above
-    axes.set_ylim(0, max(below) * 1.25 or 1)
+    axes.set_ylim(0, max(below) * 1.4 or 1)
     axes.set_ylabel("cars a second")
     axes.legend(loc="upper left", ncols=2)
 
