@@ -81,14 +81,14 @@ class FullGrid:
 
 
 STEPS: dict[str, Callable[[FullGrid], None]] = {
-    "reserve that joins the line": FullGrid.join,
-    "heartbeat that gives nobody room": FullGrid.beat_in_vain,
-    "heartbeat that gives one room": FullGrid.beat_that_gives_one,
+    "reserve: joins the line": FullGrid.join,
+    "heartbeat: gives nobody": FullGrid.beat_in_vain,
+    "heartbeat: gives to one": FullGrid.beat_that_gives_one,
 }
 
 
 def measure(redis: Redis, console: Console) -> None:
-    """Print the table: server µs per call, and by how much the long line costs more."""
+    """Print the table: server µs per call, and how many times the short line's the long one's is."""
     redis.flushall()
     grids = {}
     for waiting in LINES:
@@ -97,11 +97,11 @@ def measure(redis: Redis, console: Console) -> None:
         grids[waiting].fill(waiting)
     _round(grids)  # warm
     rounds = [_round(grids) for _ in range(ROUNDS)]
-    console.print(f"\n{f'server µs; in line: {LINES[0]:,}':>58} {f'{LINES[1]:,}':>24}   the second ÷ the first")
+    console.print(f"\n{'server µs, in line':<24} {LINES[0]:<24,} {LINES[1]:<24,} ratio")
     for step in STEPS:
         short, long = ([each[step, waiting] for each in rounds] for waiting in LINES)
         ratio = statistics.median(long) / statistics.median(short)
-        console.print(f"{step:<33} {spread(short):>24} {spread(long):>24}   {ratio:.2f}", highlight=False)
+        console.print(f"{step:<24} {spread(short):<24} {spread(long):<24} {ratio:.2f}", highlight=False)
 
 
 def _round(grids: dict[int, FullGrid]) -> dict[tuple[str, int], float]:

@@ -38,7 +38,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "charging", f"{verdict.charging:,}   at once"
     yield "waiting", f"{verdict.waiting:,}   {verdict.line.became}"
     if verdict.line.waits:
-        yield "for", verdict.line.waits
+        yield "waited", verdict.line.waits
     if verdict.line.used is not None:
         yield "in use", f"{verdict.line.used:.1%} of the grid, on average, while anybody waited"
     yield "refused", f"{verdict.refused:,}   (the line was full, or no substation could ever carry so much)"
@@ -53,4 +53,4 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
 
 
 def _counted(errors: dict[str, int]) -> str:
-    return f"{sum(errors.values())}   {', '.join(f'{count} x {what}' for what, count in errors.items())}"
+    return "   ".join([str(sum(errors.values())), *(f"{count} x {what}" for what, count in errors.items())])

@@ -65,7 +65,7 @@ def test_fleets_do_not_change_how_many_cars_come() -> None:
 
 
 def committed_kw(options: Options) -> list[float]:
-    """Of everyone who comes, sampled: if nobody were refused."""
+    """Of everyone who comes, sampled: if nobody had to wait."""
     step_s = options.lasts_s / 500
     changes = [0.0] * 501
     for due in plan(options, LIMIT_KW).arrivals:
