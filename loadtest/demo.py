@@ -26,9 +26,9 @@ def main() -> None:
         console.print("Starting 3 substations (100, 150 and 250 kW), 3 balancers and the api ...")
         with LocalGrid(settings=simulated(RUSH.time_scale)) as grid:
             console.print(f"The grid is up at {grid.url} on {grid.redis_kind}.")
+            console.print(f"Rush: a day at work in {RUSH.duration:g} s, cars of 3.7 to 150 kW.")
             console.print(
-                f"Rush: a day at work in {RUSH.duration:g} s. In the morning, cars of 3.7 to 150 kW would draw "
-                f"{RUSH.load:g} times what the grid can give.\n"
+                f"In the morning they would draw {RUSH.load:g} times what the grid can give, if it let them.\n"
             )
             recording = record(own_target(grid, "the demo's"), RUSH, BUILD / "demo", console)
     except (LocalGridError, RushError) as error:
