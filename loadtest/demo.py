@@ -27,9 +27,7 @@ def main() -> None:
         with LocalGrid(settings=simulated(RUSH.time_scale)) as grid:
             console.print(f"The grid is up at {grid.url} on {grid.redis_kind}.")
             console.print(f"Rush: a day at work in {RUSH.duration:g} s, cars of 3.7 to 150 kW.")
-            console.print(
-                f"In the morning they would draw {RUSH.load:g} times what the grid can give, if it let them.\n"
-            )
+            console.print(f"In the morning they would draw {RUSH.load:g} times what the grid can give.\n")
             recording = record(own_target(grid, "the demo's"), RUSH, BUILD / "demo", console)
     except (LocalGridError, RushError) as error:
         sys.exit(str(error))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 from rich.console import Console
 
 from loadtest.answers import Answer
@@ -20,7 +21,9 @@ from loadtest.samples import Load, Sample
 from loadtest.series import acceptance, series
 from loadtest.show import show
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
-from loadtest.watch import unknown
+from loadtest.watch import look, unknown
+
+from ..conftest import Server
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
@@ -197,6 +200,20 @@ def test_a_look_that_failed_is_a_gap_as_long_as_it_took() -> None:
     assert unknown(100.0, 100.01, well=False) == [Sample(100, ())]
     assert len(unknown(100.0, 104.0, well=True)) == 16
     assert unknown(100.0, 100.9, well=True) == []
+
+
+def test_a_look_at_the_grid_sees_loads_and_the_line(server: Server) -> None:
+    row = {"substation": "one", "state": "up", "committed_kw": 90, "limit_kw": 100, "sessions": 4}
+    grid = {"substations": [row, row | {"substation": "two", "state": "lost"}], "totals": {"waiting": 7}}
+    server.answer = lambda request: request.send_json(grid)
+    with requests.Session() as session:
+        seen = look(session, server.url)
+        server.answer = lambda request: request.send_json({}, 503)
+        nothing = look(session, server.url)
+
+    assert seen is not None
+    assert (seen.loads, seen.waiting) == ((Load("one", 90, 100, 4),), 7)
+    assert nothing is None
 
 
 def test_near_saturation_the_spread_stands_beside_the_index() -> None:
