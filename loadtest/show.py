@@ -47,7 +47,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "latency", f"{latency}   (from the instant a call was due)"
     if verdict.visit_errors:
         yield "not cars", _counted(verdict.visit_errors)
-    yield "Jain index", f"{verdict.fairness or verdict.jain}   (1 = all substations equally loaded)"
+    yield "Jain index", verdict.fairness or f"{verdict.jain}   (1 = all substations equally loaded)"
 
 
 def _counted(errors: dict[str, int]) -> str:
