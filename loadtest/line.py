@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 STARTED, WAITING, EXPIRED, CANCELLED = KNOWN = ("started", "waiting", "expired", "cancelled")
 IN_WORDS = {
-    STARTED: "charged after that",
+    STARTED: "charged",
     WAITING: "still in line",
     EXPIRED: "not served in time",
     CANCELLED: "cancelled",
@@ -28,8 +28,8 @@ class Fate:
 
 @dataclass(frozen=True)
 class Line:
-    """`fates` counts what had become of those who waited when the rush was over, `lost` those of whom the grid said
-    nothing that could be.
+    """`fates` counts what had become of those who waited when their sessions were looked up, `after_s` real seconds
+    after the rush; `lost` those of whom the grid said nothing that could be.
 
     `waited_s` is how long those who were started had been in line, in real seconds; empty if that is not known. `used`
     is the mean share of the grid in use at the moments when somebody waited.
@@ -37,6 +37,7 @@ class Line:
 
     fates: dict[str, int]
     lost: dict[str, int]
+    after_s: float
     waited_s: dict[str, float]
     used: float | None
     time_scale: float
@@ -51,7 +52,8 @@ class Line:
         if not self.fates:
             return ""
         counts = {what: self.fates.get(what, 0) for what in KNOWN} | self.fates
-        return ", ".join(f"{count:,} {IN_WORDS.get(what, what)}" for what, count in counts.items())
+        said = ", ".join(f"{count:,} {IN_WORDS.get(what, what)}" for what, count in counts.items())
+        return f"{said} ({self.after_s:.0f} s after the rush)"
 
     @property
     def waits(self) -> str:

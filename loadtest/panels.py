@@ -104,7 +104,7 @@ def fairness(axes: Axes, series: Series) -> None:
 
 
 def accepted(axes: Axes, series: Series) -> None:
-    axes.set_title("Who could charge by the end, by power")
+    axes.set_title("Who could charge, by power")
     names = [each.powers for each in series.acceptance]
     at_once = [each.charging / each.asked for each in series.acceptance]
     later = [each.started / each.asked for each in series.acceptance]

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class RushError(Exception):
 class Recording:
     """`accounts` says whose figures `substations` are, `due` how many cars were due.
 
-    `fates` is what had become of those who waited, by session.
+    `fates` is what had become of those who waited, by session, `looked_up_after_s` the end of the rush.
     """
 
     options: Options
@@ -49,6 +50,7 @@ class Recording:
     answers: list[Answer]
     samples: list[Sample]
     fates: dict[str, Fate]
+    looked_up_after_s: float
     substations: list[SubstationFigures]
     accounts: str
     generator: dict[str, Any]
@@ -62,6 +64,7 @@ class Recording:
             self.substations,
             self.samples,
             self.fates.values(),
+            self.looked_up_after_s,
             self.options.time_scale,
         )
 
@@ -105,6 +108,7 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
     ends_at = run["began_at"] + options.lasts_s
     samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
     waited = [answer.session for answer in answered if answer.outcome == "waiting" and answer.session]
+    looked_up_at = time.time()
     fates = afterwards.fates(url, waited, target.redis_url)
     own = [_own_figures(requests.get(f"{each}/status", timeout=5).json()) for each in target.status_urls]
     return Recording(
@@ -117,6 +121,7 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
         answers=answered,
         samples=samples,
         fates=fates,
+        looked_up_after_s=looked_up_at - ends_at,
         substations=own or seen_figures(samples, answered, fates.values()),
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],

@@ -36,7 +36,9 @@ def show(verdict: Verdict, accounts: str, console: Console) -> None:
 def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "cars", f"{verdict.requests:,}   ({verdict.requests_per_s:g} a second)"
     yield "charging", f"{verdict.charging:,}   at once"
-    yield "waiting", f"{verdict.waiting:,}   {verdict.line.became}"
+    yield "waiting", f"{verdict.waiting:,}"
+    if verdict.line.became:
+        yield "", verdict.line.became
     if verdict.line.waits:
         yield "waited", verdict.line.waits
     if verdict.line.used is not None:

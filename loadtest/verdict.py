@@ -93,6 +93,7 @@ def judge(
     substations: Sequence[SubstationFigures],
     samples: Sequence[Sample],
     fates: Collection[Fate],
+    looked_up_after_s: float,
     time_scale: float,
 ) -> Verdict:
     """Put together what the drivers were answered, what the substations say, the loads sampled meanwhile, and what
@@ -112,7 +113,7 @@ def judge(
         refused=outcomes["refused"],
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
         visit_errors=dict(visits),
-        line=_line(fates, samples, lasted_s, time_scale),
+        line=_line(fates, looked_up_after_s, samples, lasted_s, time_scale),
         latency_ms={name: round(ms, 1) for name, ms in _percentiles(asked, PERCENTILES).items()},
         requests_per_s=round(len(asked) / lasted_s, 1),
         jain=mean_jain(loads) or 1.0,
@@ -125,7 +126,9 @@ def wrong_visit(answer: Answer) -> bool:
     return not answer.asks and answer.outcome not in GOOD_VISITS
 
 
-def _line(fates: Collection[Fate], samples: Sequence[Sample], lasted_s: float, time_scale: float) -> Line:
+def _line(
+    fates: Collection[Fate], after_s: float, samples: Sequence[Sample], lasted_s: float, time_scale: float
+) -> Line:
     counts = Counter(fate.what for fate in fates)
     known = (*KNOWN, FORGOTTEN) if lasted_s > RETENTION_S else KNOWN
     waited_s = [fate.waited_s for fate in fates if fate.what == STARTED and fate.waited_s is not None]
@@ -133,6 +136,7 @@ def _line(fates: Collection[Fate], samples: Sequence[Sample], lasted_s: float, t
     return Line(
         fates=dict(counts),
         lost={what: count for what, count in counts.items() if what not in known},
+        after_s=round(after_s, 1),
         waited_s=_percentiles(waited_s, PERCENTILES[:2]) | longest,
         used=_mean([sample.used for sample in samples if sample.waiting and sample.used is not None]),
         time_scale=time_scale,

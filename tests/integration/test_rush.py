@@ -37,6 +37,7 @@ def test_a_steady_rush_is_recorded_judged_and_reported(redis_server_url: str, tm
     assert line["fates"]["started"] > 10
     assert 0 < line["waited_s"]["p50"] <= line["waited_s"]["longest"] < RUSH.duration + LAST_ANSWERS_S
     assert 0.5 < line["used"] <= 1
+    assert 0 < line["after_s"] < LAST_ANSWERS_S
     assert sum(each["sessions"] for each in verdict["substations"]) >= verdict["charging"] + line["fates"]["started"]
     assert max(report["series"]["waiting"]) > 0
     assert {answer.call for answer in answered} >= {"charge", "look-up", "cancel"}

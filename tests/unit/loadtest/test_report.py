@@ -57,6 +57,7 @@ RECORDING = Recording(
     ],
     samples=[sample(0, 0, 0), sample(1, 100, 90), sample(2, 60, 20)],
     fates={},
+    looked_up_after_s=2.5,
     substations=[SubstationFigures("one", 100, 100, 0.0, 2), SubstationFigures("two", 100, 90, 0.0, 0)],
     accounts=OWN_ACCOUNT,
     generator={"share": 0.03, "busiest_share": 0.1, "cpu_us_per_call": 1_500, "locust": "2"},
@@ -91,7 +92,7 @@ def test_of_those_who_waited_it_is_said_what_became_of_them_and_how_long_it_took
     line = WITH_A_LINE.verdict.line
 
     assert line.fates == {"started": 2, "waiting": 1, "expired": 1, "cancelled": 1}
-    assert line.became == "2 charged after that, 1 still in line, 1 not served in time, 1 cancelled"
+    assert line.became == "2 charged, 1 still in line, 1 not served in time, 1 cancelled (2 s after the rush)"
     assert line.waited_s == {"p50": 0.5, "p95": 2.0, "longest": 2.0}
     assert line.waits == "p50 0.5 s, p95 2.0 s, longest 2.0 s (1, 4, 4 simulated minutes)"
     assert line.used == 0.975  # not of the moments when nobody waited
@@ -117,7 +118,7 @@ def test_after_a_long_rush_the_first_may_be_forgotten() -> None:
     verdict = replace(WITH_A_LINE, fates=fates, lasted_s=901.0).verdict
 
     assert verdict.kept
-    assert verdict.line.became.endswith("1 forgotten")
+    assert verdict.line.became.endswith("1 forgotten (2 s after the rush)")
 
 
 def test_the_line_is_shown_over_time_and_at_the_end(tmp_path: Path) -> None:
