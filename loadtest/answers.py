@@ -8,17 +8,16 @@ from typing import Any, NamedTuple, TypedDict
 
 from loadtest.cars import Car
 
-GOOD = ("charging", "refused")
+GOOD = ("charging", "waiting", "refused")
 GOOD_VISITS = ("found", "cancelled")
 FINE = (*GOOD, *GOOD_VISITS)
-ACCEPTED = ("charging", "finished", "interrupted")
-"""States of a session that was just asked for. The last two: the api asked twice, and a short one was done meanwhile,
-or its substation died."""
+ACCEPTED = ("charging", "finished")
+"""States of a session that was just asked for. The second: the api asked twice, and a short one was done meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One car's. `at` is the clock's time in seconds; `session` is there if it was accepted (201).
+    """One car's. `at` is the clock's time in seconds; `session` is there if it was accepted (201, 202).
 
     `due_s` is when it was due, from the start of the run; `latency_ms` counts from then until the answer,
     `late_ms` until it was sent. `call` is charge, fleet, look-up or cancel.
@@ -49,7 +48,8 @@ class Timing(TypedDict):
 
 
 class Judged(NamedTuple):
-    """charging, refused (the grid is full), or what went wrong."""
+    """charging, waiting (in line), refused (the line is full too, or no substation could ever carry it), or what went
+    wrong."""
 
     outcome: str
     session: str | None = None
@@ -100,12 +100,15 @@ def _judge_item(item: Any, vehicle: str) -> Judged:
 def _judge(status: int, body: Any, vehicle: str) -> Judged:
     if not isinstance(body, dict):
         return Judged(_wrong(status, body))
-    if status == 201 and body.get("state") in ACCEPTED:
+    charges, waits = status == 201 and body.get("state") in ACCEPTED, status == 202 and body.get("state") == "waiting"
+    if charges or waits:
         if body.get("vehicle_id") != vehicle or not body.get("session_id"):
-            return Judged("201 for another car")
-        return Judged("charging", body["session_id"], body.get("substation"))
+            return Judged(f"{status} for another car")
+        return Judged("charging" if charges else "waiting", body["session_id"], body.get("substation"))
     if status == 503 and body.get("type") == "/problems/grid-full":
         return Judged("refused" if body.get("retry_after_s") else "503 that does not say when to ask again")
+    if status == 422 and body.get("type") == "/problems/too-powerful":
+        return Judged("refused")
     return Judged(_wrong(status, body))
 
 

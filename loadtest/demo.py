@@ -8,12 +8,14 @@ from rich.console import Console
 
 from grid.local import LocalGrid, LocalGridError, end_on_signals
 from loadtest.options import Options
+from loadtest.own import own_target, simulated
 from loadtest.recording import RushError, record
+from loadtest.shapes import DAY_S
 from loadtest.show import show
 
 BUILD = Path("build")
-# One simulated hour in two seconds: a 10 kWh session at 11 kW lasts 1.8 s, so the grid fills and turns over.
-RUSH = Options(shape="steady", duration=20, peak=120, time_scale=1800)
+# A day in half a minute: everybody comes to work at the same time, and by the evening all have gone.
+RUSH = Options(shape="workplace", duration=30, load=2, time_scale=DAY_S / 30)
 
 
 def main() -> None:
@@ -22,10 +24,11 @@ def main() -> None:
     console = Console()
     try:
         console.print("Starting 3 substations (100, 150 and 250 kW), 3 balancers and the api ...")
-        with LocalGrid(settings={"TIME_SCALE": str(RUSH.time_scale), "LOG_LEVEL": "WARNING"}) as grid:
+        with LocalGrid(settings=simulated(RUSH.time_scale)) as grid:
             console.print(f"The grid is up at {grid.url} on {grid.redis_kind}.")
-            console.print(f"Rush: {RUSH.peak:g} cars a second for {RUSH.duration:g} s, 3.7 to 150 kW each.\n")
-            recording = record(grid.url, RUSH, BUILD / "demo", console, [each.url for each in grid.substations])
+            console.print(f"Rush: a day at work in {RUSH.duration:g} s, cars of 3.7 to 150 kW.")
+            console.print(f"In the morning they would draw {RUSH.load:g} times what the grid can give.\n")
+            recording = record(own_target(grid, "the demo's"), RUSH, BUILD / "demo", console)
     except (LocalGridError, RushError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

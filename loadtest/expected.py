@@ -1,4 +1,4 @@
-"""How much power would be committed if everyone who asks were accepted: what a load is measured by."""
+"""How much power would be committed if everyone who asks could charge at once: what a load is measured by."""
 
 import math
 from collections import defaultdict
@@ -21,7 +21,7 @@ class Coming(NamedTuple):
 
 
 def peak_kw(coming: Iterable[Coming], time_scale: float, until_s: float) -> float:
-    """The most power that is expected to be committed at any instant up to then, if nobody were refused.
+    """The most power that is expected to be committed at any instant up to then, if nobody had to wait.
 
     Exact: while cars come, committed power rises in a straight line, and a session's length later it falls in one.
     """

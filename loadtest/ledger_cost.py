@@ -1,4 +1,4 @@
-"""What one reserve costs, at 10, 1,000 and 100,000 substations, on a real redis-server.
+"""What one reserve costs, at 10, 1,000 and 100,000 substations, and what a line does, on a real redis-server.
 
 Server time is Redis' own account of the script (INFO commandstats), client time is the wall clock around the
 call. Each figure is the median of the rounds, with the range in brackets. `python -m loadtest.ledger_cost`
@@ -7,7 +7,6 @@ call. Each figure is the median of the rounds, with the range in brackets. `pyth
 import os
 import platform
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -20,10 +19,11 @@ from rich.progress import track
 
 from grid.ledger import Heartbeat, Ledger, Request, connect
 from grid.local import Service, accepts, free_port, redis_command, wait_until
+from loadtest import line_cost
+from loadtest.line_cost import ROUNDS, spread
 
 SUBSTATIONS = (10, 1_000, 100_000)
 BATCHES = (1, 100)
-ROUNDS = 9
 CALLS_PER_ROUND = {1: 300, 100: 10}
 LIMIT = 500_000_000  # room for every request of the run: what is measured is placing, not refusing
 SIZES = (3_700, 7_400, 11_000, 22_000, 50_000, 150_000)
@@ -47,6 +47,7 @@ def main() -> None:
                 _describe(redis, console)
                 for substations in SUBSTATIONS:
                     _measure(redis, substations, console)
+                line_cost.measure(redis, console)
         finally:
             service.stop()
             service.wait()
@@ -68,8 +69,8 @@ def _measure(redis: Redis, substations: int, console: Console) -> None:
     for batch in BATCHES:
         _round(redis, ledger, batch)  # warm
         rounds = [_round(redis, ledger, batch) for _ in range(ROUNDS)]
-        server, client = zip(*rounds, strict=True)
-        console.print(f"{substations:>11,} {batch:>6}   {_spread(server):<26} {_spread(client)}", highlight=False)
+        server, client = (list(values) for values in zip(*rounds, strict=True))
+        console.print(f"{substations:>11,} {batch:>6}   {spread(server):<26} {spread(client)}", highlight=False)
 
 
 def _round(redis: Redis, ledger: Ledger, batch: int) -> tuple[float, float]:
@@ -86,10 +87,6 @@ def _round(redis: Redis, ledger: Ledger, batch: int) -> tuple[float, float]:
     client_us = (time.perf_counter() - started) * 1e6
     server_us = redis.info("commandstats")["cmdstat_evalsha"]["usec"]
     return server_us / (calls * batch), client_us / (calls * batch)
-
-
-def _spread(values: tuple[float, ...]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Drivers and fleets who want to charge; a full grid (503 grid-full) is an outcome.
+"""Drivers and fleets who want to charge; to have to wait (202), or to be refused by a full line (503), is an outcome.
 
 The process is open: calls are due at instants drawn from a shape, and Locust's users are only how many of them can be
 under way at once. Latency, in Locust's statistics too, counts from the instant a call was due, so a grid that

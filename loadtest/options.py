@@ -69,7 +69,7 @@ HELP = {
     "duration": "real seconds. rush-hour, workplace, public and trace: the 24 hours are compressed into them; "
     "if 0, by the grid's TIME_SCALE, that is into 86400 / TIME_SCALE seconds. burst and steady: how long they last; "
     "if 0, until stopped",
-    "load": "as many cars come as would, if nobody were refused, at the worst moment commit this many times the power "
+    "load": "as many cars come as would, if nobody had to wait, at the worst moment commit this many times the power "
     "that the grid can give: the arrivals of the shape, each for as long as its session lasts at the grid's "
     "TIME_SCALE, against the limits in GET /grid. trace: each visit is made as often as that takes. burst: those of "
     "one instant draw this many times the limits",
@@ -82,7 +82,7 @@ HELP = {
     "day": "the day of the trace, YYYY-MM-DD; by default the one with the most visits",
     "fleets": "share of the calls that are for a fleet of 5 to 25 cars, all in one array",
     "look_ups": "share of the sessions whose driver looks them up",
-    "cancels": "share of the sessions whose driver cancels them while they charge",
+    "cancels": "share of the sessions whose driver cancels them soon after asking, in line or charging",
     "seed": "the same seed, the same cars at the same instants",
 }
 

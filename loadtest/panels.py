@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator, PercentFormatter
 
 from loadtest.series import Series
-from loadtest.verdict import SATURATED, WHILE_SATURATED
+from loadtest.verdict import SATURATED
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#0072B2",
@@ -19,7 +19,12 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#666666",
 )
 SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-OUTCOMES = {"charging": (BLUE, "charging"), "refused": ("#F0C674", "refused: grid full"), "errors": (RED, "errors")}
+OUTCOMES = {
+    "charging": (BLUE, "charge at once"),
+    "waiting": (SKY, "wait"),
+    "refused": ("#F0C674", "refused"),
+    "errors": (RED, "errors"),
+}
 LATENCIES = {"p99": (RED, 7), "p95": (ORANGE, 5), "p50": (BLUE, 4)}  # where two are the same, both can be seen
 
 FEWEST_BARS = 4
@@ -55,13 +60,21 @@ def outcomes(axes: Axes, series: Series) -> None:
         above = [low + rate for low, rate in zip(below, series.rates[outcome], strict=True)]
         axes.stairs(above, edges, baseline=below, fill=True, color=colour, label=label)
         below = above
-    axes.set_ylim(0, max(below) * 1.25 or 1)
+    axes.set_ylim(0, max(below) * 1.4 or 1)
     axes.set_ylabel("cars a second")
-    axes.legend(loc="upper left", ncols=3)
+    axes.legend(loc="upper left", ncols=2)
+
+
+def line(axes: Axes, series: Series) -> None:
+    axes.set_title("Cars in line")
+    axes.plot(series.sampled_s, _with_gaps(series.waiting), color=BLUE)
+    axes.set_ylim(0, max((waiting or 0 for waiting in series.waiting), default=0) * 1.15 or 1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("cars")
 
 
 def latency(axes: Axes, series: Series) -> None:
-    axes.set_title("Latency, from the instant a call was due")
+    axes.set_title("Latency, since a call was due")
     middles = [begins + series.bin_s / 2 for begins in series.bins_s]
     for name, (colour, size) in LATENCIES.items():
         axes.plot(middles, _with_gaps(series.latency_ms[name]), color=colour, marker="o", markersize=size, label=name)
@@ -76,43 +89,45 @@ def latency(axes: Axes, series: Series) -> None:
 
 
 def fairness(axes: Axes, series: Series) -> None:
-    axes.set_title("Jain's index of the loads (1 = all equal)")
+    axes.set_title("Jain's index of the loads")
     busy = [index if share else None for index, share in zip(series.jain, series.used, strict=True)]
     axes.plot(series.sampled_s, _with_gaps(busy), color=GREEN)
     saturated = [(share or 0) >= SATURATED for share in series.used]
-    label = WHILE_SATURATED
+    label = f"{SATURATED:.0%} of the grid in use"
     axes.fill_between(
         series.sampled_s, 0, 1, where=saturated, color=ORANGE, alpha=0.3, step="mid", linewidth=0, label=label
     )
     axes.set_ylim(0, 1.3)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_ylabel("index")
+    axes.set_ylabel("1 = all equal")
     axes.legend(loc="upper left")
 
 
 def accepted(axes: Axes, series: Series) -> None:
     axes.set_title("Who could charge, by power")
     names = [each.powers for each in series.acceptance]
-    shares = [each.charging / each.asked for each in series.acceptance]
-    bars = axes.barh(names, shares, color=BLUE)
-    said = [f"{each.charging / each.asked:.0%} of {each.asked}" for each in series.acceptance]
-    axes.bar_label(bars, said, padding=4)
+    at_once = [each.charging / each.asked for each in series.acceptance]
+    later = [each.started / each.asked for each in series.acceptance]
+    axes.barh(names, at_once, color=BLUE, label="at once")
+    bars = axes.barh(names, later, left=at_once, color=SKY, label="after a wait")
+    axes.bar_label(bars, [f"{each.share:.0%} of {each.asked}" for each in series.acceptance], padding=4)
+    axes.legend(loc="lower left", ncols=2)
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("of the cars that asked")
-    axes.set_ylim(max(len(names), FEWEST_BARS) - 0.5, -0.5)  # from the top; one bar is not a wall
+    axes.set_ylim(max(len(names), FEWEST_BARS) + 0.6, -0.5)  # from the top; one bar is not a wall; below is the legend
     axes.grid(visible=False, axis="y")
 
 
-OVER_TIME: tuple[Panel, ...] = (loads, outcomes, latency, fairness)
+OVER_TIME: tuple[Panel, ...] = (loads, outcomes, line, latency, fairness)
 
 
 def time_axis(axes: Axes, lasts_s: float, is_a_day: bool) -> None:
     """Seconds of the run; or, if a day was compressed into it, that day's hours."""
     axes.set_xlim(0, lasts_s)
     if is_a_day:
-        axes.xaxis.set_major_locator(MultipleLocator(lasts_s / 8))
+        axes.xaxis.set_major_locator(MultipleLocator(lasts_s / 4))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / lasts_s * 24:.0f} h"))
         axes.set_xlabel(f"hour of the day (24 h in {lasts_s:g} s)")
     else:

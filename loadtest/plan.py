@@ -14,7 +14,7 @@ from loadtest.shapes import Due, Rate
 class Plan:
     """`intensity` says in words how many come, `notes` what is worth knowing about it.
 
-    `expected_peak` is the most power that would be committed if nobody were refused, in limits of the grid.
+    `expected_peak` is the most power that would be committed if nobody had to wait, in limits of the grid.
     """
 
     arrivals: Iterator[Due]
@@ -49,7 +49,7 @@ def _rates(options: Options, peak: float) -> list[Rate]:
 
 
 def _with_peak(said: str, peak: float) -> str:
-    return f"{said}; expected peak: {peak:.2f} x the limit, if nobody were refused"
+    return f"{said}; expected peak: {peak:.2f} x the limit, if nobody had to wait"
 
 
 def _replay(options: Options, limit_kw: float, rng: random.Random) -> Plan:

@@ -2,8 +2,9 @@
 
 import json
 import subprocess
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import requests
 from rich.console import Console
 
-from loadtest import answers
+from loadtest import afterwards, answers
 from loadtest.answers import Answer
 from loadtest.desk import LAST_ANSWERS_S
 from loadtest.drivers import locust_command, users_for
 from loadtest.limits import NoGridError, limit_kw
+from loadtest.line import STARTED, Fate
 from loadtest.options import Options
 from loadtest.plan import plan
 from loadtest.samples import Sample
@@ -34,7 +36,10 @@ class RushError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """`accounts` says whose figures `substations` are, `due` how many cars were due."""
+    """`accounts` says whose figures `substations` are, `due` how many cars were due.
+
+    `fates` is what had become of those who waited, by session, `looked_up_after_s` the end of the rush.
+    """
 
     options: Options
     url: str
@@ -44,17 +49,39 @@ class Recording:
     due: int
     answers: list[Answer]
     samples: list[Sample]
+    fates: dict[str, Fate]
+    looked_up_after_s: float
     substations: list[SubstationFigures]
     accounts: str
     generator: dict[str, Any]
 
     @property
     def verdict(self) -> Verdict:
-        return judge(self.due, self.answers, self.lasted_s, self.substations, self.samples)
+        return judge(
+            self.due,
+            self.answers,
+            self.lasted_s,
+            self.substations,
+            self.samples,
+            self.fates.values(),
+            self.looked_up_after_s,
+            self.options.time_scale,
+        )
 
 
-def record(url: str, options: Options, folder: Path, console: Console, status_urls: Sequence[str] = ()) -> Recording:
-    """Let Locust loose on the grid and watch it until it is done. `status_urls` are the substations', if known."""
+@dataclass(frozen=True)
+class Target:
+    """A grid, and what is known of it: where its substations and its ledger are, if it is our own."""
+
+    url: str
+    what: str
+    status_urls: Sequence[str] = ()
+    redis_url: str = ""
+
+
+def record(target: Target, options: Options, folder: Path, console: Console) -> Recording:
+    """Let Locust loose on the grid and watch it until it is done."""
+    url = target.url
     try:
         users = users_for(plan(options, limit_kw(url)).arrivals)
     except (NoGridError, TraceError) as error:
@@ -80,7 +107,10 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
     answered = answers.read(written)
     ends_at = run["began_at"] + options.lasts_s
     samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
-    own = [_own_figures(requests.get(f"{url}/status", timeout=5).json()) for url in status_urls]
+    waited = [answer.session for answer in answered if answer.outcome == "waiting" and answer.session]
+    looked_up_at = time.time()
+    fates = afterwards.fates(url, waited, target.redis_url)
+    own = [_own_figures(requests.get(f"{each}/status", timeout=5).json()) for each in target.status_urls]
     return Recording(
         options=options,
         url=url,
@@ -90,7 +120,9 @@ def record(url: str, options: Options, folder: Path, console: Console, status_ur
         due=run["cars"],
         answers=answered,
         samples=samples,
-        substations=own or seen_figures(samples, answered),
+        fates=fates,
+        looked_up_after_s=looked_up_at - ends_at,
+        substations=own or seen_figures(samples, answered, fates.values()),
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],
     )
@@ -113,7 +145,9 @@ def _own_figures(status: dict[str, Any]) -> SubstationFigures:
     )
 
 
-def seen_figures(samples: Sequence[Sample], answered: Sequence[Answer]) -> list[SubstationFigures]:
+def seen_figures(
+    samples: Sequence[Sample], answered: Sequence[Answer], fates: Iterable[Fate]
+) -> list[SubstationFigures]:
     """What can be said from outside: the committed power that GET /grid showed, and the sessions that began."""
     peak: dict[str, float] = {}
     limit: dict[str, float] = {}
@@ -125,4 +159,5 @@ def seen_figures(samples: Sequence[Sample], answered: Sequence[Answer]) -> list[
             peak[name] = max(peak.get(name, 0.0), load.committed_kw)
             over[name] += load.committed_kw > load.limit_kw
     sessions = Counter(answer.substation for answer in answered if answer.outcome == "charging")
+    sessions.update(fate.substation for fate in fates if fate.what == STARTED)
     return [SubstationFigures(name, limit[name], peak[name], over[name] * SAMPLE_S, sessions[name]) for name in limit]

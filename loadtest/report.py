@@ -13,6 +13,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from loadtest import panels
+from loadtest.line import Line
 from loadtest.panels import OVER_TIME, Panel
 from loadtest.recording import BY_THE_LEDGER, OWN_ACCOUNT, Recording
 from loadtest.series import Series, series
@@ -88,12 +89,13 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     colour = KEPT if verdict.kept else BROKEN
     said, more = headline(recording), summary(recording, verdict, over_time)
     figure.text(0.045, 0.912, said, size=fitting(said, 15, BOLD), weight="bold", color=colour)
-    figure.text(0.045, 0.852, more, size=fitting(more, 12, PLAIN), color=panels.GREY, linespacing=1.4)
-    grid = figure.add_gridspec(2, 3, left=0.055, right=0.975, top=0.79, bottom=0.135, hspace=0.48, wspace=0.27)
-    places = (grid[0, :2], grid[1, 0], grid[1, 1], grid[1, 2])
+    size = fitting(more, 12, PLAIN)
+    figure.text(0.045, 0.9, more, size=size, color=panels.GREY, linespacing=1.4, verticalalignment="top")
+    grid = figure.add_gridspec(2, 12, left=0.055, right=0.975, top=0.77, bottom=0.135, hspace=0.48, wspace=2.4)
+    places = (grid[0, :8], grid[1, :3], grid[1, 3:6], grid[1, 6:9], grid[1, 9:])
     for place, panel in zip(places, OVER_TIME, strict=True):
         _draw(figure, place, panel, recording, over_time)
-    panels.accepted(figure.add_subplot(grid[0, 2]), over_time)
+    panels.accepted(figure.add_subplot(grid[0, 8:]), over_time)
     footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
     footer = [row for line in footer for row in textwrap.wrap(line, FOOTER_CHARACTERS)]
     figure.text(0.045, 0.008, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
@@ -110,10 +112,20 @@ def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:
     jain = f"; Jain's index {verdict.fairness}" if verdict.fairness else ""
     gaps = f"; {over_time.gaps}" if over_time.gaps else ""
     errors = sum(verdict.errors.values())
-    outcomes = f"{verdict.charging:,} charging, {verdict.refused:,} refused by a full grid, {errors:,} errors"
+    outcomes = f"{verdict.charging:,} charging at once, {verdict.waiting:,} waiting, "
+    outcomes += f"{verdict.refused:,} refused, {errors:,} errors"
     if verdict.visit_errors:
         outcomes += f" (and {sum(verdict.visit_errors.values()):,} to look-ups and cancels)"
-    return f"{recording.intensity}{gaps}\n{outcomes}; latency {latency}{jain}"
+    said = [f"{recording.intensity}{gaps}", f"{outcomes}; latency {latency}{jain}", *line_summary(verdict.line)]
+    return "\n".join(said)
+
+
+def line_summary(line: Line) -> list[str]:
+    """What had become of those who waited, how long it took, and whether the grid was in use meanwhile."""
+    became = f"of those who waited: {line.became}" if line.became else ""
+    waits = f"waiting time: {line.waits}" if line.waits else ""
+    used = f"while anybody waited, {line.used:.1%} of the grid was in use" if line.used is not None else ""
+    return [said for said in (became, "; ".join(filter(None, (waits, used)))) if said]
 
 
 def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:

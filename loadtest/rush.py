@@ -26,7 +26,8 @@ from loadtest import trace
 from loadtest.generator import describe
 from loadtest.limits import NoGridError, limit_kw
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
-from loadtest.recording import Recording, RushError, record
+from loadtest.own import own_target, simulated
+from loadtest.recording import Recording, RushError, Target, record
 from loadtest.report import headline, write_report
 from loadtest.series import series
 from loadtest.shapes import DAY_S
@@ -49,15 +50,6 @@ VARIABLES = {
 }
 """Of `make rush`, by the option that each is here."""
 OPTION = re.compile(rf"--({'|'.join(VARIABLES)})\b")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A grid, and what is known of it."""
-
-    url: str
-    what: str
-    status_urls: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -163,17 +155,16 @@ def target_of(asked: Asked, console: Console) -> Iterator[Target]:
         yield Target(asked.host, f"running already, and taken to have {scale}")
         return
     console.print(f"Starting {len(asked.substations_kw)} substations, {BALANCERS} balancers and the api ...")
-    settings = {"TIME_SCALE": str(asked.options.time_scale), "LOG_LEVEL": "WARNING"}
-    with LocalGrid(asked.substations_kw, settings=settings) as grid:
+    with LocalGrid(asked.substations_kw, settings=simulated(asked.options.time_scale)) as grid:
         limits = ", ".join(f"{limit:g}" for limit in asked.substations_kw)
         what = f"substations of {limits} kW and {BALANCERS} balancers on {grid.redis_kind}, started for this, {scale}"
-        yield Target(grid.url, what, [each.url for each in grid.substations])
+        yield own_target(grid, what)
 
 
 def rush(target: Target, options: Options, folder: Path, console: Console) -> Recording:
     """Run it, show the verdict, write the report."""
     console.print(f"{options.shape}, {options.lasts_s:g} s, on {target.url}: {target.what}.\n")
-    recording = record(target.url, options, folder, console, target.status_urls)
+    recording = record(target, options, folder, console)
     how = how_it_was_run(target, recording)
     write_report(recording, how, folder)
     show(recording.verdict, recording.accounts, console)

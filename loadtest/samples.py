@@ -19,10 +19,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Sample:
-    """`at` is the clock's time in seconds. `loads` are of what was up; none if the grid did not say."""
+    """`at` is the clock's time in seconds. `loads` are of what was up; none if the grid did not say.
+
+    `waiting` is how many were in line; None if it did not say.
+    """
 
     at: float
     loads: tuple[Load, ...]
+    waiting: int | None = None
 
     @property
     def used(self) -> float | None:

@@ -1,5 +1,7 @@
 """The verdict, for a person at a terminal."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 
@@ -21,20 +23,34 @@ def show(verdict: Verdict, accounts: str, console: Console) -> None:
             str(s.sessions),
         )
     console.print(table)
-    console.print(f"cars        {verdict.requests}   ({verdict.requests_per_s:g} a second)")
-    console.print(f"charging    {verdict.charging}")
-    console.print(f"refused     {verdict.refused}   (503: the grid was full)")
-    errors = ", ".join(f"{count} x {what}" for what, count in verdict.errors.items())
-    console.print(f"errors      {sum(verdict.errors.values())}   {errors}")
-    latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
-    console.print(f"latency     {latency}   (from the instant a call was due)")
-    visits = ", ".join(f"{count} x {what}" for what, count in verdict.visit_errors.items())
-    if visits:
-        console.print(f"not cars    {sum(verdict.visit_errors.values())}   {visits}")
-    saturated = f", {verdict.fairness}" if verdict.fairness else ""
-    console.print(f"Jain index  {verdict.jain}{saturated}   (1 = all substations equally loaded)\n")
+    for name, text in _rows(verdict):
+        console.print(f"{name:<11} {text}", soft_wrap=True)
+    console.print()
     if verdict.kept:
         whose = "" if accounts == OWN_ACCOUNT else f" ({BY_THE_LEDGER})"
         console.print(f"[bold green]Kept:[/] no substation was ever above its limit, and no request failed{whose}.")
     else:
         console.print(f"[bold red]NOT kept:[/] {verdict.why_not}.")
+
+
+def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield "cars", f"{verdict.requests:,}   ({verdict.requests_per_s:g} a second)"
+    yield "charging", f"{verdict.charging:,}   at once"
+    yield "waiting", f"{verdict.waiting:,}"
+    if verdict.line.became:
+        yield "", verdict.line.became
+    if verdict.line.waits:
+        yield "waited", verdict.line.waits
+    if verdict.line.used is not None:
+        yield "in use", f"{verdict.line.used:.1%} of the grid, on average, while anybody waited"
+    yield "refused", f"{verdict.refused:,}   (the line was full, or no substation could ever carry so much)"
+    yield "errors", _counted(verdict.errors)
+    latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
+    yield "latency", f"{latency}   (from the instant a call was due)"
+    if verdict.visit_errors:
+        yield "not cars", _counted(verdict.visit_errors)
+    yield "Jain index", verdict.fairness or f"{verdict.jain}   (1 = all substations equally loaded)"
+
+
+def _counted(errors: dict[str, int]) -> str:
+    return "   ".join([str(sum(errors.values())), *(f"{count} x {what}" for what, count in errors.items())])

@@ -147,7 +147,7 @@ class Replay:
         return load * limit_kw / self.peak_kw(1)
 
     def peak_kw(self, copies: float) -> float:
-        """The most power that is expected to be committed at any instant, if nobody were refused."""
+        """The most power that is expected to be committed at any instant, if nobody had to wait."""
         spread_s = ROUNDED_TO_S * self.duration_s / DAY_S
         coming = (
             expected.Coming(at, at + spread_s, copies / spread_s, visit.car)

@@ -14,8 +14,8 @@ from loadtest.cars import Car
 from loadtest.desk import CONNECTION_TIMEOUT_S, NETWORK_TIMEOUT_S, Ask, Cancel, Errand, LookUp
 from loadtest.drivers import DRIVER_WEIGHT, FLEET_WEIGHT
 
-STATES = ("reserved", "charging", "unsettled", "interrupted", "requested", "finished", "cancelled", "expired")
-OVER = ("cancelled", "finished")  # finished: it was full just before
+STATES = ("reserved", "charging", "unsettled", "waiting", "requested", "finished", "cancelled", "expired")
+OVER = ("cancelled", "finished", "expired")  # it was full just before, or had waited until its ready-by time
 SOON_S = 5.0
 
 

@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtest.answers import GOOD, GOOD_VISITS, Answer
+from loadtest.line import FORGOTTEN, KNOWN, RETENTION_S, STARTED, Fate, Line
 from loadtest.samples import Sample
 
 PERCENTILES = (0.50, 0.95, 0.99)
@@ -32,17 +33,19 @@ class Verdict:
     `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any. It is high
     by then whatever the balancers do, so `spread_saturated` is beside it: the largest load less the smallest.
     `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
-    fleet's. `errors` counts the wrong answers to cars, so that charging, refused and errors are all of them;
-    `visit_errors` those to look-ups and cancels. Latency is each car's, from the instant its call was due.
+    fleet's. `errors` counts the wrong answers to cars, so that charging (at once), waiting, refused and errors are all
+    of them; `visit_errors` those to look-ups and cancels. Latency is each car's, from the instant its call was due.
     """
 
     substations: list[SubstationFigures]
     due: int
     requests: int
     charging: int
+    waiting: int
     refused: int
     errors: dict[str, int]
     visit_errors: dict[str, int]
+    line: Line
     latency_ms: dict[str, float]
     requests_per_s: float
     jain: float
@@ -62,7 +65,9 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """No substation above its limit, every car that was due answered and not by an error, and it did happen."""
+        """No substation above its limit, every car that was due answered and not by an error, nobody who waited lost,
+        and it did happen.
+        """
         return not self.why_not
 
     @property
@@ -72,7 +77,9 @@ class Verdict:
         failed = f"{sum(self.errors.values())} cars were answered by an error" if self.errors else ""
         visits = f"{sum(self.visit_errors.values())} look-ups or cancels failed" if self.visit_errors else ""
         unknown = f"{self.due - self.requests} cars are not accounted for" if self.due != self.requests else ""
-        broken = "; ".join(filter(None, (overloaded, failed, visits, unknown)))
+        lost = ", ".join(f"{count} x {what}" for what, count in self.line.lost.items())
+        lost = f"of those who waited, some are lost: {lost}" if lost else ""
+        broken = "; ".join(filter(None, (overloaded, failed, visits, unknown, lost)))
         return broken or ("" if self.charging else "nobody charged")
 
     def as_json(self) -> dict[str, Any]:
@@ -85,8 +92,13 @@ def judge(
     lasted_s: float,
     substations: Sequence[SubstationFigures],
     samples: Sequence[Sample],
+    fates: Collection[Fate],
+    looked_up_after_s: float,
+    time_scale: float,
 ) -> Verdict:
-    """Put together what the drivers were answered, what the substations say, and the loads sampled meanwhile."""
+    """Put together what the drivers were answered, what the substations say, the loads sampled meanwhile, and what
+    became of those who waited.
+    """
     outcomes = Counter(answer.outcome for answer in answers if answer.asks)
     visits = Counter(f"{answer.call}: {answer.outcome}" for answer in answers if wrong_visit(answer))
     asked = [answer.latency_ms for answer in answers if answer.asks]
@@ -97,10 +109,12 @@ def judge(
         due=due,
         requests=len(asked),
         charging=outcomes["charging"],
+        waiting=outcomes["waiting"],
         refused=outcomes["refused"],
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
         visit_errors=dict(visits),
-        latency_ms={f"p{share * 100:g}": round(percentile(asked, share), 1) for share in PERCENTILES if asked},
+        line=_line(fates, looked_up_after_s, samples, lasted_s, time_scale),
+        latency_ms={name: round(ms, 1) for name, ms in _percentiles(asked, PERCENTILES).items()},
         requests_per_s=round(len(asked) / lasted_s, 1),
         jain=mean_jain(loads) or 1.0,
         jain_saturated=mean_jain(saturated),
@@ -110,6 +124,31 @@ def judge(
 
 def wrong_visit(answer: Answer) -> bool:
     return not answer.asks and answer.outcome not in GOOD_VISITS
+
+
+def _line(
+    fates: Collection[Fate], after_s: float, samples: Sequence[Sample], lasted_s: float, time_scale: float
+) -> Line:
+    counts = Counter(fate.what for fate in fates)
+    known = (*KNOWN, FORGOTTEN) if lasted_s > RETENTION_S else KNOWN
+    waited_s = [fate.waited_s for fate in fates if fate.what == STARTED and fate.waited_s is not None]
+    longest = {"longest": max(waited_s)} if waited_s else {}
+    return Line(
+        fates=dict(counts),
+        lost={what: count for what, count in counts.items() if what not in known},
+        after_s=round(after_s, 1),
+        waited_s=_percentiles(waited_s, PERCENTILES[:2]) | longest,
+        used=_mean([sample.used for sample in samples if sample.waiting and sample.used is not None]),
+        time_scale=time_scale,
+    )
+
+
+def _percentiles(values: Sequence[float], shares: Sequence[float]) -> dict[str, float]:
+    return {f"p{share * 100:g}": percentile(values, share) for share in shares if values}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:

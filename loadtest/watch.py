@@ -21,10 +21,13 @@ def look(session: requests.Session, url: str) -> Sample | None:
     """Every substation that is up; None if the grid does not say."""
     try:
         answer = session.get(f"{url}/grid", timeout=5)
-        rows = answer.json()["substations"] if answer.status_code == 200 else None
+        grid = answer.json() if answer.status_code == 200 else None
     except requests.RequestException:
         return None
-    return None if rows is None else Sample(time.time(), tuple(_load(row) for row in rows if row["state"] == "up"))
+    if grid is None:
+        return None
+    loads = tuple(_load(row) for row in grid["substations"] if row["state"] == "up")
+    return Sample(time.time(), loads, grid["totals"]["waiting"])
 
 
 def _load(row: dict[str, Any]) -> Load:
@@ -62,7 +65,8 @@ def unknown(asked: float, answered: float, well: bool) -> list[Sample]:
 
 
 def _table(sample: Sample, elapsed: float, lasts_s: float) -> Table:
-    table = Table(title=f"{min(elapsed, lasts_s):.0f} of {lasts_s:.0f} s", title_justify="left")
+    title = f"{min(elapsed, lasts_s):.0f} of {lasts_s:.0f} s, {sample.waiting} in line"
+    table = Table(title=title, title_justify="left")
     for heading in ("substation", "load", "committed kW", "limit kW", "cars"):
         table.add_column(heading, justify="left" if heading in ("substation", "load") else "right")
     for row in sample.loads:
@@ -74,4 +78,4 @@ def _table(sample: Sample, elapsed: float, lasts_s: float) -> Table:
 
 def _line(sample: Sample, elapsed: float) -> str:
     rows = [f"{row.substation} {row.committed_kw:.0f}/{row.limit_kw:g} kW" for row in sample.loads]
-    return f"{elapsed:3.0f} s  " + "   ".join(rows)
+    return f"{elapsed:3.0f} s  " + "   ".join([*rows, f"{sample.waiting} in line"])

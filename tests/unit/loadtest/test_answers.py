@@ -11,9 +11,11 @@ from loadtest.answers import Answer, Judged, judge, judge_fleet, judge_session
 from loadtest.cars import Car
 
 ACCEPTED = {"status": 201, "session_id": "s1", "state": "charging", "vehicle_id": "ev-1", "substation": "one"}
+WAITING = {"status": 202, "session_id": "s3", "state": "waiting", "vehicle_id": "ev-1", "position": 7}
 FULL = {"status": 503, "type": "/problems/grid-full", "retry_after_s": 5}
 WRONG = {"status": 422, "type": "/problems/invalid-request"}
-CHARGING, REFUSED = Judged("charging", "s1", "one"), Judged("refused")
+TOO_POWERFUL = {"status": 422, "type": "/problems/too-powerful"}
+CHARGING, WAITS, REFUSED = Judged("charging", "s1", "one"), Judged("waiting", "s3"), Judged("refused")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,12 @@ CHARGING, REFUSED = Judged("charging", "s1", "one"), Judged("refused")
         (201, ACCEPTED | {"state": "requested"}, Judged("201 requested")),
         (201, ACCEPTED | {"vehicle_id": "ev-2"}, Judged("201 for another car")),
         (200, ACCEPTED, Judged("200 charging")),
+        (202, WAITING, WAITS),
+        (202, WAITING | {"vehicle_id": "ev-2"}, Judged("202 for another car")),
+        (202, WAITING | {"session_id": ""}, Judged("202 for another car")),
+        (202, ACCEPTED, Judged("202 charging")),
+        (201, WAITING, Judged("201 waiting")),
+        (422, TOO_POWERFUL, REFUSED),
         (503, FULL, REFUSED),
         (503, {"type": "/problems/grid-full"}, Judged("503 that does not say when to ask again")),
         (503, {"type": "/problems/ledger-unavailable"}, Judged("503 /problems/ledger-unavailable")),
@@ -45,6 +53,7 @@ def test_no_answer_and_one_that_is_not_json() -> None:
     ("status", "body", "judged"),
     [
         (207, [ACCEPTED, FULL], [CHARGING, REFUSED]),
+        (207, [WAITING, TOO_POWERFUL], [WAITS, REFUSED]),
         (207, [WRONG, ACCEPTED | {"vehicle_id": "ev-2"}], [Judged("422 /problems/invalid-request"), CHARGING]),
         (207, [ACCEPTED, ACCEPTED], [CHARGING, Judged("201 for another car")]),
         (207, [ACCEPTED], [Judged("207 without an answer for each car")] * 2),

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 from rich.console import Console
 
 from loadtest.answers import Answer
+from loadtest.line import Fate
 from loadtest.options import Options
 from loadtest.panels import _with_gaps
 from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
@@ -19,21 +21,24 @@ from loadtest.samples import Load, Sample
 from loadtest.series import acceptance, series
 from loadtest.show import show
 from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
-from loadtest.watch import unknown
+from loadtest.watch import look, unknown
+
+from ..conftest import Server
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
 
 
 def asked(due_s: float, outcome: str, power_kw: float = 11, latency_ms: float = 10) -> Answer:
-    session, substation = (f"s{due_s}", "one") if outcome == "charging" else (None, None)
+    session = f"s{due_s}" if outcome in ("charging", "waiting") else None
+    substation = "one" if outcome == "charging" else None
     at = BEGAN + due_s + latency_ms / 1000
     return Answer(at, outcome, session, "charge", due_s, latency_ms, 0.5, power_kw, substation)
 
 
-def sample(at_s: float, *committed_kw: float) -> Sample:
-    names = ("one", "two")
-    return Sample(BEGAN + at_s, tuple(Load(name, kw, 100, 1) for name, kw in zip(names, committed_kw, strict=True)))
+def sample(at_s: float, *committed_kw: float, waiting: int = 0) -> Sample:
+    loads = (Load(name, kw, 100, 1) for name, kw in zip(("one", "two"), committed_kw, strict=True))
+    return Sample(BEGAN + at_s, tuple(loads), waiting)
 
 
 RECORDING = Recording(
@@ -51,10 +56,84 @@ RECORDING = Recording(
         Answer(BEGAN + 3, "found", "s0.1", "look-up", 2.9, 500.0),
     ],
     samples=[sample(0, 0, 0), sample(1, 100, 90), sample(2, 60, 20)],
+    fates={},
+    looked_up_after_s=2.5,
     substations=[SubstationFigures("one", 100, 100, 0.0, 2), SubstationFigures("two", 100, 90, 0.0, 0)],
     accounts=OWN_ACCOUNT,
     generator={"share": 0.03, "busiest_share": 0.1, "cpu_us_per_call": 1_500, "locust": "2"},
 )
+
+
+WITH_A_LINE = replace(
+    RECORDING,
+    options=replace(RECORDING.options, time_scale=120),
+    due=9,
+    answers=[*RECORDING.answers, *(asked(due_s, "waiting", 22) for due_s in (1.2, 1.3, 1.4, 1.5, 1.6))],
+    samples=[sample(0, 0, 0), sample(1, 100, 90, waiting=3), sample(2, 100, 100, waiting=1), sample(3, 60, 20)],
+    fates={
+        "s1.2": Fate("started", "one", 0.5),
+        "s1.3": Fate("started", "two", 2.0),
+        "s1.4": Fate("waiting"),
+        "s1.5": Fate("expired"),
+        "s1.6": Fate("cancelled", "one", 1.5),
+    },
+)
+
+
+def test_every_car_charges_at_once_waits_is_refused_or_was_answered_wrongly() -> None:
+    verdict = WITH_A_LINE.verdict
+
+    assert (verdict.charging, verdict.waiting, verdict.refused, verdict.errors) == (2, 5, 2, {})
+    assert verdict.charging + verdict.waiting + verdict.refused == verdict.due
+    assert verdict.kept
+
+
+def test_of_those_who_waited_it_is_said_what_became_of_them_and_how_long_it_took() -> None:
+    line = WITH_A_LINE.verdict.line
+
+    assert line.fates == {"started": 2, "waiting": 1, "expired": 1, "cancelled": 1}
+    assert line.became == "2 charged, 1 still in line, 1 not served in time, 1 cancelled (2 s after the rush)"
+    assert line.waited_s == {"p50": 0.5, "p95": 2.0, "longest": 2.0}
+    assert line.waits == "p50 0.5 s, p95 2.0 s, longest 2.0 s (1, 4, 4 simulated minutes)"
+    assert line.used == 0.975  # not of the moments when nobody waited
+
+
+def test_how_long_they_waited_is_a_gap_if_only_the_api_was_asked() -> None:
+    fates = {session: replace(fate, waited_s=None) for session, fate in WITH_A_LINE.fates.items()}
+    line = replace(WITH_A_LINE, fates=fates).verdict.line
+
+    assert line.waited_s == {}
+    assert "not known" in line.waits
+
+
+@pytest.mark.parametrize("lost", ["200 requested", "no answer", "forgotten"])
+def test_who_waited_and_is_lost_breaks_the_promise(lost: str) -> None:
+    recording = replace(WITH_A_LINE, fates=WITH_A_LINE.fates | {"s1.4": Fate(lost)})
+
+    assert recording.verdict.why_not == f"of those who waited, some are lost: 1 x {lost}"
+
+
+def test_after_a_long_rush_the_first_may_be_forgotten() -> None:
+    fates = WITH_A_LINE.fates | {"s1.4": Fate("forgotten")}
+    verdict = replace(WITH_A_LINE, fates=fates, lasted_s=901.0).verdict
+
+    assert verdict.kept
+    assert verdict.line.became.endswith("1 forgotten (2 s after the rush)")
+
+
+def test_the_line_is_shown_over_time_and_at_the_end(tmp_path: Path) -> None:
+    write_report(WITH_A_LINE, HOW, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+
+    assert 'alt="Cars in line"' in page
+    assert WITH_A_LINE.verdict.line.became in page
+    assert WITH_A_LINE.verdict.line.waits in page
+    assert "97.5 %" in page
+    assert series(WITH_A_LINE).waiting == [0, 3, 1, 0]
+    assert json.loads((tmp_path / "report.json").read_text())["verdict"]["line"]["used"] == 0.975
+    with Console(record=True, file=io.StringIO(), width=200) as console:
+        show(WITH_A_LINE.verdict, OWN_ACCOUNT, console)
+    assert "97.5% of the grid, on average, while anybody waited" in console.export_text()
 
 
 def test_the_verdict_counts_cars_and_not_who_looks() -> None:
@@ -124,6 +203,20 @@ def test_a_look_that_failed_is_a_gap_as_long_as_it_took() -> None:
     assert unknown(100.0, 100.9, well=True) == []
 
 
+def test_a_look_at_the_grid_sees_loads_and_the_line(server: Server) -> None:
+    row = {"substation": "one", "state": "up", "committed_kw": 90, "limit_kw": 100, "sessions": 4}
+    grid = {"substations": [row, row | {"substation": "two", "state": "lost"}], "totals": {"waiting": 7}}
+    server.answer = lambda request: request.send_json(grid)
+    with requests.Session() as session:
+        seen = look(session, server.url)
+        server.answer = lambda request: request.send_json({}, 503)
+        nothing = look(session, server.url)
+
+    assert seen is not None
+    assert (seen.loads, seen.waiting) == ((Load("one", 90, 100, 4),), 7)
+    assert nothing is None
+
+
 def test_near_saturation_the_spread_stands_beside_the_index() -> None:
     verdict = replace(RECORDING, samples=[sample(0, 100, 80), sample(1, 95, 92), sample(2, 100, 10)]).verdict
 
@@ -154,6 +247,7 @@ def test_over_time() -> None:
     assert over_time.rates["charging"][full] == 2 / over_time.bin_s
     assert {outcome: sum(rates) * over_time.bin_s for outcome, rates in over_time.rates.items()} == {
         "charging": 2,
+        "waiting": 0,
         "refused": 2,
         "errors": 0,
     }
@@ -161,22 +255,24 @@ def test_over_time() -> None:
     assert over_time.latency_ms["p99"][empty] is None
 
 
-def test_acceptance_is_by_power() -> None:
-    classes = acceptance([answer for answer in RECORDING.answers if answer.asks])
+def test_acceptance_is_by_power_and_counts_those_who_waited_before() -> None:
+    classes = acceptance([answer for answer in WITH_A_LINE.answers if answer.asks], WITH_A_LINE.fates)
 
-    assert [(each.powers, each.asked, each.charging) for each in classes] == [
-        ("3.7 kW", 1, 1),
-        ("11 kW", 1, 0),
-        ("150 kW", 2, 1),
+    assert [(each.powers, each.asked, each.charging, each.started) for each in classes] == [
+        ("3.7 kW", 1, 1, 0),
+        ("11 kW", 1, 0, 0),
+        ("22 kW", 5, 0, 2),
+        ("150 kW", 2, 1, 0),
     ]
+    assert classes[2].share == 0.4
 
 
 def test_from_outside_a_peak_is_what_the_grid_showed() -> None:
     over = [*RECORDING.samples, sample(3, 101, 20)]
 
-    assert seen_figures(over, RECORDING.answers) == [
+    assert seen_figures(over, RECORDING.answers, [Fate("started", "two"), Fate("waiting")]) == [
         SubstationFigures("one", 100, 101, 0.25, 2),
-        SubstationFigures("two", 100, 90, 0.0, 0),
+        SubstationFigures("two", 100, 90, 0.0, 1),
     ]
 
 

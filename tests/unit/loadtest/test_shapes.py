@@ -65,7 +65,7 @@ def test_fleets_do_not_change_how_many_cars_come() -> None:
 
 
 def committed_kw(options: Options) -> list[float]:
-    """Of everyone who comes, sampled: if nobody were refused."""
+    """Of everyone who comes, sampled: if nobody had to wait."""
     step_s = options.lasts_s / 500
     changes = [0.0] * 501
     for due in plan(options, LIMIT_KW).arrivals:
@@ -100,6 +100,16 @@ def test_without_an_end_a_load_is_that_of_sessions_that_come_and_go() -> None:
 
     assert endless.expected_peak == pytest.approx(2)
     assert plan(Options("burst", time_scale=1800), LIMIT_KW).expected_peak >= 2
+
+
+def test_a_part_of_the_drivers_say_when_they_leave_and_stay_longer_than_it_takes() -> None:
+    rng = random.Random(4)
+    came = [cars.some_car(rng) for _ in range(5_000)]
+    stays = [car for car in came if car.stay_s is not None]
+
+    assert len(stays) / len(came) == pytest.approx(cars.NAMES_A_TIME, abs=0.03)
+    assert all(car.stay_s is not None and car.session_s < car.stay_s <= 12 * 3600 for car in stays)
+    assert {car.power_kw for car in stays} == {car.power_kw for car in came} == {car.power_kw for car in cars.CARS}
 
 
 def test_a_burst_is_at_one_instant_and_comes_again() -> None:
