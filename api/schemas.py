@@ -95,6 +95,7 @@ class Session(BaseModel):
     accepted_at: str
     ready_by: str | None
     priority: str
+    waited_s: float | None = Field(description="how long it was in line before it was given to a substation")
 
 
 class Accepted(BaseModel):

@@ -36,6 +36,7 @@ def session(body: dict[str, Any]) -> dict[str, Any]:
         "accepted_at": rfc3339(body["accepted"]),
         "ready_by": None if body["ready_by"] is None else rfc3339(body["ready_by"]),
         "priority": body["priority"],
+        "waited_s": None if body["waited_ms"] is None else body["waited_ms"] / 1000,
     }
 
 

@@ -140,6 +140,7 @@ def _session_or_404(session_id: str, record: SessionRecord | None) -> Response:
         accepted=record.accepted,
         ready_by=record.ready_by,
         priority=record.priority,
+        waited_ms=record.waited_ms,
         position=record.position or None,
         expected_wait_ms=record.expected_wait_ms,
     )

@@ -61,7 +61,7 @@ class Line:
         if not self.started:
             return ""
         if not self.waited_s:
-            return "for how long is not known: only the ledger says, and it was not asked"
+            return "for how long is not known"
         real = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.waited_s.items())
         simulated = ", ".join(f"{seconds * self.time_scale / 60:,.0f}" for seconds in self.waited_s.values())
         return f"{real} ({simulated} simulated minutes)"

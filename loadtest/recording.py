@@ -71,12 +71,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class Target:
-    """A grid, and what is known of it: where its substations and its ledger are, if it is our own."""
+    """A grid, and where its substations are, if it is our own."""
 
     url: str
     what: str
     status_urls: Sequence[str] = ()
-    redis_url: str = ""
 
 
 def record(target: Target, options: Options, folder: Path, console: Console) -> Recording:
@@ -109,7 +108,7 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
     samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
     waited = [answer.session for answer in answered if answer.outcome == "waiting" and answer.session]
     looked_up_at = time.time()
-    fates = afterwards.fates(url, waited, target.redis_url)
+    fates = afterwards.fates(url, waited)
     own = [_own_figures(requests.get(f"{each}/status", timeout=5).json()) for each in target.status_urls]
     return Recording(
         options=options,

@@ -168,6 +168,7 @@ class Ledger:
             accepted=record["accepted"],
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
+            waited_ms=record.get("waited"),
             position=position,
             expected_wait_ms=expected_wait_ms(position, pace or "", int(charging or 0), record.get("takes", 0)),
         )

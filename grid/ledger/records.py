@@ -172,6 +172,8 @@ class SessionRecord:
     accepted: int
     ready_by: int | None
     priority: str
+    waited_ms: int | None
+    """How long it was in line before it was given to a substation; None if it was not."""
     position: int
     """In line, from 1; 0 if it does not wait."""
     expected_wait_ms: int | None

@@ -16,6 +16,7 @@ SESSION = {
     "accepted": 1_800_000_000_001,
     "ready_by": None,
     "priority": "normal",
+    "waited_ms": None,
     "position": None,
     "expected_wait_ms": None,
 }
@@ -49,7 +50,9 @@ def test_a_session_is_told_in_kw_and_kwh() -> None:
         "accepted_at": "2027-01-15T08:00:00.001Z",
         "ready_by": None,
         "priority": "normal",
+        "waited_s": None,
     }
+    assert units.session({**SESSION, "waited_ms": 1_500})["waited_s"] == 1.5
     assert units.session({**SESSION, "ready_by": 1_800_000_000_000})["ready_by"] == "2027-01-15T08:00:00.000Z"
 
 

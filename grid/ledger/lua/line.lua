@@ -56,14 +56,13 @@ local function smallest_line()
   return math.min(kept and kept.line or math.huge, unkept and unkept.line or math.huge)
 end
 
--- A substation that keeps room counts as if its limit were used up, and takes part in all else.
 local function keep(session, record, id, substation)
   call('ZREM', WAITING_BY_POWER, line_member(session, record))
   record.kept, substation.keeps = id, session
   call('ZADD', WAITING_BY_POWER, 0, line_member(session, record))
   write(session, record)
   write_substation(id, substation)
-  call('ZINCRBY', HEADROOM, -tonumber(call('ZSCORE', LIMIT, id)), id)
+  call('ZINCRBY', HEADROOM, -kept_from_others(tonumber(call('ZSCORE', LIMIT, id))), id)
 end
 
 local function unkeep(record)
@@ -73,7 +72,9 @@ local function unkeep(record)
   if not substation then return end
   substation.keeps = nil
   write_substation(id, substation)
-  if call('ZSCORE', LOAD, id) then call('ZINCRBY', HEADROOM, call('ZSCORE', LIMIT, id), id) end
+  if call('ZSCORE', LOAD, id) then
+    call('ZINCRBY', HEADROOM, kept_from_others(tonumber(call('ZSCORE', LIMIT, id))), id)
+  end
 end
 
 -- The substation goes away, and another may keep room for whom it kept it for.

@@ -58,9 +58,14 @@ local function delivered(session, record)
   return tonumber(call('HGET', DELIVERED, session) or record.done)
 end
 
+-- While a substation keeps room for somebody, its headroom is below zero whatever it carries: nobody else fits.
+local function kept_from_others(limit)
+  return limit + 1
+end
+
 -- Load and headroom list routable substations only, so a substation that is not there stays out.
 local function reindex(id, committed, limit, keeps)
-  call('ZADD', HEADROOM, limit - committed - (keeps and limit or 0), id)
+  call('ZADD', HEADROOM, limit - committed - (keeps and kept_from_others(limit) or 0), id)
   call('ZADD', LOAD, limit > 0 and committed / limit or 1, id)
 end
 

@@ -34,16 +34,16 @@ local somebody_waits = call('EXISTS', WAITING) == 1
 local all_served = not somebody_waits or serve()
 
 local function is_overtaken(front, latest)
-  return front.kind == UNKEPT and front.latest <= now and front.latest < latest
+  return front.kind == UNKEPT and is_overdue_since(front.latest) and front.latest < latest
 end
 
 -- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them.
 local function pick_behind_the_line(record)
   if not all_served then return end
   local id = pick(record.watts)
-  if not id or not somebody_waits then return id end
+  if not id or not somebody_waits or not somebody_is_overdue() then return id end
   local overtaken = {}
-  for _, front in ipairs(fronts()) do
+  for _, front in ipairs(fronts(math.huge)) do
     if is_overtaken(front, record.latest) then overtaken[#overtaken + 1] = front end
   end
   if keep_room_for_all(overtaken) then return pick(record.watts) end

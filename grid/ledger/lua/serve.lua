@@ -3,11 +3,13 @@
   where. The substation learns of it from the reply to its next heartbeat.
 
   Who does not fit is overtaken by smaller ones behind, but not once it is overdue: then a substation keeps its room
-  for it until it fits there, or elsewhere before that.
+  for it until it fits there, or elsewhere before that. An eighth of the substations may do so at a time: what they keep
+  is used by nobody meanwhile. Who is next in order is kept room for when one of them is free again.
 
   O(lines × log W + GRANTS × log W) for W who wait; see line.lua for how many lines there can be.
 ]]
 local GRANTS = 100
+local KEEPING = 1 / 8
 
 local given = {}
 local function grant(session, record, id)
@@ -16,12 +18,21 @@ local function grant(session, record, id)
   given[#given + 1] = { session, record }
 end
 
--- The first of each line, the lines of those for whom room is kept apart.
-local function fronts()
+local function is_overdue_since(latest)
+  return latest <= now
+end
+
+local function somebody_is_overdue()
+  local _, latest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
+  return latest ~= nil and is_overdue_since(tonumber(latest))
+end
+
+-- The first of each line up to this power, the lines of those for whom room is kept apart.
+local function fronts(most)
   local found = {}
   for _, kind in ipairs({ KEPT, UNKEPT }) do
     local front = first_from(kind, 0)
-    while front do
+    while front and front.line <= most do
       found[#found + 1] = front
       front = first_from(kind, front.line + 1)
     end
@@ -37,8 +48,14 @@ local function earliest(of)
   return best
 end
 
+local function enough_keep_room()
+  local keeping = call('ZLEXCOUNT', WAITING_BY_POWER, '[' .. KEPT .. '|', '(' .. KEPT .. '}')
+  return keeping >= math.ceil(call('ZCARD', LOAD) * KEEPING)
+end
+
 -- Of those that could ever carry it, the one with the most room; none of those that keep room already. Says if it did.
 local function keep_room(session)
+  if enough_keep_room() then return false end
   local record = read(SESSIONS, session)
   local able = call('ZRANGEBYSCORE', LIMIT, record.watts, '+inf', 'LIMIT', 0, asked.window)
   if #able == 0 then return false end
@@ -66,7 +83,8 @@ end
 local function serve()
   local _, room = roomiest()
   if not room or is_too_big(smallest_line(), room) then return true end
-  local first, overtaken = fronts(), {}
+  -- Bigger ones are not looked at, but for those who may not be overtaken.
+  local first, overtaken = fronts(somebody_is_overdue() and math.huge or 1.1 * room), {}
   local granted = 0
   while granted < GRANTS do
     local i = earliest(first)
@@ -76,7 +94,7 @@ local function serve()
     local record = not is_too_big(front.line, room) and read(SESSIONS, front.session)
     local id = record and pick(record.watts)
     if not id then
-      if front.kind == UNKEPT and front.latest <= now then overtaken[#overtaken + 1] = front end
+      if front.kind == UNKEPT and is_overdue_since(front.latest) then overtaken[#overtaken + 1] = front end
       table.remove(first, i)
     elseif keep_room_for_all(overtaken) then
       overtaken = {}

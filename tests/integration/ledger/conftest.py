@@ -143,7 +143,7 @@ class Zone:
         substations = {name: json.loads(text) for name, text in self._hash("substations").items()}
         up = {name for name, about in substations.items() if about["state"] == "up"}
         keeps = {name: about["keeps"] for name, about in substations.items() if "keeps" in about}
-        room = {name: (0 if name in keeps else limits[name]) - held[name] for name in up}
+        room = {name: (-1 if name in keeps else limits[name]) - held[name] for name in up}
         assert self._scores("headroom") == room
         assert self._scores("load") == {name: held[name] / limits[name] for name in up}
         line = {name: record for name, record in self.records().items() if record["state"] == "waiting"}

@@ -357,6 +357,40 @@ class TestRoomIsKept:
         assert [row.keeps for row in zone.ledger.grid()] == [None]
         assert "big" in zone.line()
 
+    def test_a_substation_that_keeps_room_for_one_keeps_it_for_nobody_else(self, zone: Zone, full: Substation) -> None:
+        """Not even after all that ran there was cancelled, and its own heartbeat has not come."""
+        zone.reserve("big", 60_000)
+        zone.reserve("bigger", 70_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        zone.reserve("new", 5_000)
+        assert [row.keeps for row in zone.ledger.grid()] == ["big"]
+        for session in ("half", "other quarter"):
+            zone.ledger.release([Release(session, 1, ReleaseOutcome.CANCELLED)])
+        for number in range(20):
+            zone.substation(f"small-{number}", 5_000)  # more of them may keep room now
+        zone.reserve("newer", 1_000)
+        assert "kept" not in zone.records()["bigger"]
+
+    def test_an_eighth_of_the_substations_keep_room_at_a_time_and_the_next_in_order_is_next(
+        self, zone: Zone, full: Substation
+    ) -> None:
+        others = [Substation(zone.ledger, f"s{number}", 100_000) for number in range(8)]
+        for other in others:
+            other.starts(f"all of {other.name}", 90_000)
+            other.beat()
+        for session in ("first", "second", "third"):
+            zone.reserve(session, 60_000)
+            zone.clock.advance(1)
+        zone.clock.advance(PATIENCE_MS)
+        for expected in (["first"], ["first", "second"], ["first", "second"]):
+            zone.reserve(f"new at {zone.clock.now}", 5_000)
+            zone.clock.advance(1)
+            assert sorted(row.keeps for row in zone.ledger.grid() if row.keeps) == expected
+        zone.ledger.release([Release("first", 0, ReleaseOutcome.CANCELLED)])
+        zone.reserve("newer", 5_000)
+        assert sorted(row.keeps for row in zone.ledger.grid() if row.keeps) == ["second", "third"]
+
     def test_a_350_kw_request_among_a_stream_of_7_kw_ones_starts_within_the_bound(self, zone: Zone) -> None:
         """Its latest start, the longest session that runs by then, and a heartbeat to be told of it."""
         hub = zone.substation("hub", 400_000)

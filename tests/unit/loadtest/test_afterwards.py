@@ -3,16 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Request
 from grid.settings import Settings
 from loadtest.afterwards import fates
 from loadtest.line import RETENTION_S, Fate
 
 from ..conftest import Handler, Server
-
-NOBODY = "redis://127.0.0.1:1/0"
 
 
 def says(state: str, substation: str | None = None) -> Callable[[Handler], None]:
@@ -50,29 +46,13 @@ def test_all_are_asked_about_once(server: Server) -> None:
 
 
 def test_nobody_waited() -> None:
-    assert fates("http://127.0.0.1:1", [], NOBODY) == {}
+    assert fates("http://127.0.0.1:1", []) == {}
 
 
-def test_how_long_they_waited_is_what_the_ledger_wrote_down(server: Server, redis: Redis, redis_url: str) -> None:
-    server.answer = says("charging", "one")
-    now = 1_000_000
-    ledger = Ledger(redis, "rush", clock=lambda: now)
-    first, second, third = (f"rush-{number:024x}" for number in range(3))
-    ledger.heartbeat(Heartbeat("one", "http://one", 1, 1, 11_000, 11_000))
-    ledger.reserve([Request(session, "ev-1", 11_000, 10_000) for session in (first, second, third)])
-    now += 1_500
-    ledger.heartbeat(Heartbeat("one", "http://one", 1, 2, 11_000, 11_000, ended=[Ended(first, 1, "finished", 10_000)]))
+def test_how_long_they_waited_is_as_the_api_has_it(server: Server) -> None:
+    server.answer = lambda request: request.send_json({"state": "finished", "substation": "one", "waited_s": 1.5})
 
-    assert fates(server.url, [second, third], redis_url) == {
-        second: Fate("started", "one", 1.5),
-        third: Fate("started", "one"),
-    }
-
-
-def test_a_ledger_that_does_not_answer_leaves_a_gap(server: Server) -> None:
-    server.answer = says("finished", "one")
-
-    assert fates(server.url, ["s1"], NOBODY) == {"s1": Fate("started", "one")}
+    assert fates(server.url, ["s1"]) == {"s1": Fate("started", "one", 1.5)}
 
 
 def test_how_long_sessions_are_remembered_is_as_the_grid_has_it() -> None:

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from grid.settings import Settings
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
-from loadtest.own import simulated
 from loadtest.recording import RushError, _cause
 from loadtest.rush import TIME_SCALE, VARIABLES, Asked, make_line, parse, target_of
 
@@ -138,17 +137,6 @@ def test_options_survive_being_typed() -> None:
 
 def test_the_default_time_scale_is_the_grids() -> None:
     assert Settings.model_fields["time_scale"].default == DEFAULT_TIME_SCALE
-
-
-def test_in_a_grid_of_our_own_people_are_as_patient_as_its_day_is_long() -> None:
-    assert simulated(1800) == {
-        "TIME_SCALE": "1800",
-        "LOG_LEVEL": "WARNING",
-        "PATIENCE_MS": "1000",
-        "GIVE_UP_MS": "24000",
-        "PRIORITY_SHIFT_MS": "4000",
-    }
-    Settings.model_validate({name.lower(): value for name, value in simulated(100_000).items()})
 
 
 def test_every_variable_of_make_rush_is_known_by_its_name() -> None:
