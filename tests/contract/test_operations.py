@@ -360,6 +360,21 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     assert now["grid_substation_capacity_watts", ("metered", "default")] == 50_000
 
 
+def test_a_substation_shows_how_long_those_it_was_given_had_waited(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+    leaves = grid.request_charge(power_kw=30).headers["Location"]
+    grid.request_charge(power_kw=40, priority="flexible")
+
+    def its_turn_comes() -> None:
+        grid.clock.advance(3)
+        grid.api.delete(leaves)
+        metered.beat()
+
+    changed = change(metered.client, its_turn_comes)
+    assert changed["grid_substation_waited_seconds_count", ("flexible", "metered", "default")] == 1
+    assert changed["grid_substation_waited_seconds_sum", ("flexible", "metered", "default")] == 3
+
+
 def test_what_is_drawn_is_measured_at_the_scrape_and_not_at_the_last_heartbeat(grid: Grid) -> None:
     metered = grid.substation("metered", limit_kw=50)
 
