@@ -42,17 +42,20 @@ class LedgerView(Collector):
         return [up, *families.values()]
 
     def _read(self, zone: str, ledger: Ledger, families: dict[str, GaugeMetricFamily]) -> None:
-        rows, sessions = ledger.grid(), ledger.states()
+        rows, line, sessions = ledger.grid(), ledger.line(), ledger.states()
         for row in rows:
             name = [zone, row.substation]
             families["grid_ledger_capacity_watts"].add_metric(name, row.capacity)
             families["grid_ledger_limit_watts"].add_metric(name, row.limit)
             families["grid_ledger_committed_watts"].add_metric(name, row.committed)
-            free = row.limit - row.committed if row.state == "up" else 0
+            free = row.limit - row.committed if row.state == "up" and not row.keeps else 0
             families["grid_ledger_headroom_watts"].add_metric(name, free)
             families["grid_ledger_load_ratio"].add_metric(name, row.load)
             families["grid_ledger_heartbeat_age_seconds"].add_metric(name, row.silent_ms / 1000)
+            families["grid_ledger_keeps_room"].add_metric(name, row.keeps is not None)
             for state in SUBSTATION_STATES:
                 families["grid_ledger_substation_state"].add_metric([*name, state], state == row.state)
+        families["grid_ledger_line_overdue_seconds"].add_metric([zone], line.overdue_ms / 1000)
+        families["grid_ledger_line_smallest_watts"].add_metric([zone], line.smallest_watts)
         for state in SESSION_STATES:
             families["grid_ledger_sessions"].add_metric([zone, state], sessions.get(state, 0))

@@ -40,7 +40,7 @@ def power_class(watts: int) -> str:
     return next((str(bound) for bound in POWER_CLASSES_KW if watts <= bound * 1000), "more")
 
 
-def start_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
+def start_at_zero(counter: Counter | Histogram, *labels: Iterable[str]) -> None:
     """Show every series from the start: of one that appears with its first event, Prometheus never sees the rise."""
     for values in product(*labels):
         counter.labels(*values)
@@ -141,7 +141,10 @@ LEDGER_GAUGES = {
     "grid_ledger_headroom_watts": ("What the next request may take", ["zone", "substation"]),
     "grid_ledger_load_ratio": ("Committed by limit", ["zone", "substation"]),
     "grid_ledger_heartbeat_age_seconds": ("Since the last heartbeat", ["zone", "substation"]),
+    "grid_ledger_keeps_room": ("1 while it keeps its room for one that waits", ["zone", "substation"]),
     "grid_ledger_substation_state": ("1 for the state it is in", ["zone", "substation", "state"]),
+    "grid_ledger_line_overdue_seconds": ("Since the first in line should have begun to charge", ["zone"]),
+    "grid_ledger_line_smallest_watts": ("The least that anybody in line waits for; 0 if nobody waits", ["zone"]),
 }
 """What balancer/ledger_view.py reads at each scrape: name → meaning and labels."""
 

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 JOULES_PER_WH = 3600
 ENDS = ("finished", "cancelled", "stopped")
 REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH)
+PRIORITIES = ("emergency", "normal", "flexible")
 ANSWERS = ("ok", "registered", "late", "superseded", "unanswered")
 """Of the ledger, to a heartbeat."""
 
@@ -34,6 +35,7 @@ class Meters:
         self._metrics.energy.labels(*self._names)
         start_at_zero(self._metrics.ended, *([name] for name in self._names), ENDS)
         start_at_zero(self._metrics.refused, *([name] for name in self._names), REFUSALS)
+        start_at_zero(self._metrics.waited, *([name] for name in self._names), PRIORITIES)
         start_at_zero(self._metrics.heartbeats, *([name] for name in self._names), ANSWERS)
 
     def show(self, snapshot: Snapshot) -> None:

@@ -16,6 +16,7 @@ from grid.ledger.records import (
     Grant,
     Heartbeat,
     HeartbeatReply,
+    LineRecord,
     Outcome,
     Placement,
     Release,
@@ -81,6 +82,7 @@ class Ledger:
         self._redis = redis
         self._heartbeat_ttl_ms = heartbeat_ttl_ms
         self._lost_ms = lost_ms
+        self._priority_shift_ms = priority_shift_ms
         self._longest_line = longest_line
         self._always = {
             "reserve_ttl": reserve_ttl_ms,
@@ -178,6 +180,23 @@ class Ledger:
         scores = self._pipe(*(("ZSCORE", key(self.zone, "waiting"), session) for session in sessions))
         return {session for session, score in zip(sessions, scores, strict=True) if score is not None}
 
+    def line(self) -> LineRecord:
+        """How late the first in line is, and how little would serve somebody. O(log W), two round trips; W wait."""
+        by_power = key(self.zone, "waiting_by_power")
+        first, *smallest, time = self._pipe(
+            ("ZRANGE", key(self.zone, "waiting"), "0", "0", "WITHSCORES"),
+            *(("ZRANGE", by_power, f"[{kind}|", f"({kind}}}", "BYLEX", "LIMIT", "0", "1") for kind in "kw"),
+            ("TIME",),
+        )
+        watts = [int(member.split("|")[1]) for members in smallest for member in members]
+        if not first or not watts:
+            return LineRecord(overdue_ms=0, smallest_watts=0)
+        session, latest = first[0]
+        (text,) = self._pipe(("HGET", key(self.zone, "sessions"), session))
+        if text and json.loads(text).get("priority") == "emergency":
+            latest += self._priority_shift_ms
+        return LineRecord(overdue_ms=max(0, self._now(time) - int(latest)), smallest_watts=min(watts))
+
     def grid(self) -> list[SubstationRecord]:
         """Every substation, by name. O(N), two round trips."""
         *answers, time = self._pipe(
@@ -187,7 +206,7 @@ class Ledger:
             ("TIME",),
         )
         substations, limits, committed = answers[0], dict(answers[1]), answers[2]
-        now = self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
+        now = self._now(time)
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
         rows = []
@@ -217,6 +236,9 @@ class Ledger:
     def ping(self) -> None:
         """Returns if Redis answers."""
         self._pipe(("PING",), somebody_waits=False)
+
+    def _now(self, time: tuple[int, int]) -> int:
+        return self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
 
     def _run(self, script: Any, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()

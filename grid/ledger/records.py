@@ -180,6 +180,16 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LineRecord:
+    """Those who wait. Both are 0 if nobody does."""
+
+    overdue_ms: int
+    """How long ago the first should have begun. An emergency is first for its priority: it is late no sooner."""
+    smallest_watts: int
+    """The least that anybody waits for, rounded up to two digits: who finds so much room is served."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubstationRecord:
     """A substation as the ledger knows it; `state` is up, draining, silent, lost, or left (was draining)."""
 

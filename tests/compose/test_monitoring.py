@@ -14,6 +14,8 @@ from .stack import BALANCERS, Stack, eventually, run
 
 QUIET_WHEN_WELL = {
     "grid: What is wrong now A": "until an alert fires",
+    "grid: How long they had waited A": "until one that waited is given a place",
+    "grid: How long they had waited B": "likewise",
     "balancers: Errors A": "until a balancer answers 5xx",
 }
 """What may be empty when all is well, and what makes it show; each does in this file."""
@@ -22,15 +24,28 @@ QUERIES = {str(query): query for query in queries()}
 
 @pytest.fixture(scope="module")
 def busy(stack: Stack) -> Iterator[Stack]:
-    """Cars that come and go, some that stay, one that is too large, one that is cancelled."""
+    """Cars that come and go, some that stay, one that waits, one that is too large, one that is cancelled."""
     staying = [stack.ask(f"ev-{number}") for number in range(9)]
     assert {car.status_code for car in staying} == {201}
     too_large = {"vehicle_id": "ev-too-large", "power_kw": 300, "energy_kwh": 1}
-    assert stack.call("POST", "/request-charge", json=too_large).status_code == 503
+    assert stack.call("POST", "/request-charge", json=too_large).status_code == 422
     stack.cancel(stack.ask("ev-cancelled"))
+    one_waits_and_is_given_a_place(stack)
     with drivers(stack):
         yield stack
     for car in staying:
+        stack.cancel(car)
+
+
+def one_waits_and_is_given_a_place(stack: Stack) -> None:
+    """Cars of 77 kW, one more than there are substations with room for one."""
+    large = {"power_kw": 77, "energy_kwh": 1_000}
+    cars = [stack.call("POST", "/request-charge", json={"vehicle_id": f"ev-{n}", **large}) for n in range(4)]
+    placed = [car for car in cars if car.status_code == 201]
+    (waits,) = [car for car in cars if car.status_code == 202]
+    stack.cancel(placed[0])
+    eventually(lambda: stack.call("GET", waits.headers["Location"]).json()["state"] == "charging")
+    for car in [*placed[1:], waits]:
         stack.cancel(car)
 
 
@@ -74,12 +89,13 @@ def test_a_redis_that_hangs_shows_as_errors(busy: Stack) -> None:
     eventually(lambda: busy.call("GET", "/grid").status_code == 200)
 
 
-def test_a_restarted_substation_shows_as_resumptions(busy: Stack) -> None:
+def test_the_cars_of_a_restarted_substation_show_as_having_waited(busy: Stack) -> None:
     restarted = busy.containers("substation")[0]["Id"]
 
     run("docker", "restart", "--time=1", restarted)
 
-    eventually(lambda: busy.measured('sum(grid_resumptions_total{outcome="charging"}) > 0'), within_s=30)
+    for name in ("grid: How long they had waited A", "grid: How long they had waited B"):
+        eventually(lambda name=name: busy.measured(QUERIES[name].substituted()), within_s=30)  # type: ignore[misc]
 
 
 def test_a_substation_that_hangs_shows_as_what_is_wrong(busy: Stack) -> None:

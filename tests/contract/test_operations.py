@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -291,6 +292,33 @@ def test_a_balancer_shows_the_ledger(grid: Grid, one: SubstationUnderTest) -> No
     assert shown["grid_ledger_substation_state", ("silent", "one", "default")] == 0
     assert shown["grid_ledger_sessions", ("reserved", "default")] == 1
     assert shown["grid_ledger_sessions", ("charging", "default")] == 0
+    assert shown["grid_ledger_sessions", ("waiting", "default")] == 0
+    assert shown["grid_ledger_keeps_room", ("one", "default")] == 0
+    assert shown["grid_ledger_line_overdue_seconds", ("default",)] == 0
+    assert shown["grid_ledger_line_smallest_watts", ("default",)] == 0
+
+
+def test_a_balancer_shows_who_waits_and_what_is_kept_for_them(grid: Grid, one: SubstationUnderTest) -> None:
+    leaves = grid.request_charge(power_kw=40, energy_kwh=100).headers["Location"]
+    grid.request_charge(power_kw=60, energy_kwh=100)
+    in_an_hour = datetime.fromtimestamp(grid.clock() + 3_600, UTC).isoformat()
+    grid.request_charge(power_kw=90, energy_kwh=90, ready_by=in_an_hour)
+    one.beat()
+    shown = samples(grid.balancer)
+    assert shown["grid_ledger_sessions", ("waiting", "default")] == 1
+    assert shown["grid_ledger_line_smallest_watts", ("default",)] == 90_000
+    assert shown["grid_ledger_line_overdue_seconds", ("default",)] == 0
+
+    grid.clock.advance(1)
+    grid.api.delete(leaves)
+    one.beat()
+    assert grid.request_charge(power_kw=5).status_code == 202, "the room is not for those who came later"
+    shown = samples(grid.balancer)
+    assert shown["grid_ledger_line_overdue_seconds", ("default",)] == 1
+    assert shown["grid_ledger_line_smallest_watts", ("default",)] == 5_000
+    assert shown["grid_ledger_committed_watts", ("one", "default")] == 60_000
+    assert shown["grid_ledger_keeps_room", ("one", "default")] == 1
+    assert shown["grid_ledger_headroom_watts", ("one", "default")] == 0
 
 
 def test_a_balancer_without_redis_still_shows_metrics(grid: Grid, closed_port: int) -> None:
@@ -332,6 +360,21 @@ def test_a_substation_shows_what_it_carries(grid: Grid) -> None:
     assert now["grid_substation_capacity_watts", ("metered", "default")] == 50_000
 
 
+def test_a_substation_shows_how_long_those_it_was_given_had_waited(grid: Grid) -> None:
+    metered = grid.substation("metered", limit_kw=50)
+    leaves = grid.request_charge(power_kw=30).headers["Location"]
+    grid.request_charge(power_kw=40, priority="flexible")
+
+    def its_turn_comes() -> None:
+        grid.clock.advance(3)
+        grid.api.delete(leaves)
+        metered.beat()
+
+    changed = change(metered.client, its_turn_comes)
+    assert changed["grid_substation_waited_seconds_count", ("flexible", "metered", "default")] == 1
+    assert changed["grid_substation_waited_seconds_sum", ("flexible", "metered", "default")] == 3
+
+
 def test_what_is_drawn_is_measured_at_the_scrape_and_not_at_the_last_heartbeat(grid: Grid) -> None:
     metered = grid.substation("metered", limit_kw=50)
 
@@ -348,6 +391,8 @@ def test_counters_are_there_before_their_first_event(grid: Grid) -> None:
     assert ("grid_placements_total", ("unavailable", "more")) in shown
     assert ("grid_placement_retries_total", ("no",)) in shown
     assert ("grid_substation_refusals_total", ("wrong-epoch", "metered", "default")) in shown
+    for priority in ("emergency", "normal", "flexible"):
+        assert ("grid_substation_waited_seconds_count", (priority, "metered", "default")) in shown
 
 
 def test_an_overload_is_metered_in_seconds(grid: Grid) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, Listed, Request
+from grid.ledger import Ended, Heartbeat, Ledger, Listed, Request
 from grid.ledger.keys import zone_keys
 
 DOC = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text("utf-8")
@@ -21,7 +21,10 @@ def test_every_key_is_described_with_its_type(redis: Redis) -> None:
     ledger.heartbeat(Heartbeat("one", "http://one", 1, 2, 50_000, 50_000))
     ledger.reserve([Request("default-a", "car", 11_000, 10_000)])
     ledger.heartbeat(Heartbeat("one", "http://one", 1, 3, 50_000, 50_000, sessions=[A]))
-    ledger.reserve([Request("default-b", "car", 11_000, 10_000)])
+    ledger.heartbeat(
+        Heartbeat("one", "http://one", 1, 4, 50_000, 50_000, ended=[Ended("default-a", 1, "finished", 10)])
+    )
+    ledger.reserve([Request("default-b", "car", 11_000, 10_000), Request("default-c", "car", 50_000, 10_000)])
     described = dict(re.findall(r"^\| `(\{grid:default\}:\w+)` \| (\w+)", DOC, re.MULTILINE))
     assert described == {key: redis.type(key).upper() for key in zone_keys("default")}
 

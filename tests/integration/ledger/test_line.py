@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from grid.ledger import Cancel, Ledger, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Cancel, Ledger, LineRecord, Outcome, Release, ReleaseOutcome, Request
 
 from .conftest import (
     GIVE_UP_MS,
@@ -491,3 +491,33 @@ class TestAnswers:
         record = zone.ledger.session("half")
         assert record is not None
         assert (record.position, record.expected_wait_ms) == (0, None)
+
+
+class TestWhatIsSeenOfIt:
+    def test_nothing_while_nobody_waits(self, zone: Zone, full: Substation) -> None:
+        assert zone.ledger.line() == LineRecord(overdue_ms=0, smallest_watts=0)
+
+    def test_how_late_the_first_is(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("s", 25_000)
+        zone.clock.advance(1)
+        zone.reserve("behind", 25_000)
+        zone.clock.advance(PATIENCE_MS - 1)
+        assert zone.ledger.line().overdue_ms == 0
+        zone.clock.advance(5)
+        assert zone.ledger.line().overdue_ms == 5
+
+    def test_an_emergency_is_not_late_because_it_is_first(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("s", 25_000, priority="emergency")
+        zone.clock.advance(PATIENCE_MS + 5)
+        assert zone.ledger.line().overdue_ms == 5
+
+    def test_how_little_would_serve_somebody_room_kept_or_not(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("big", 60_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        assert zone.ledger.line().smallest_watts == 60_000
+        assert zone.reserve("overtakes", 20_000).outcome is Outcome.WAITING
+        zone.ledger.release([Release("overtakes", 0, ReleaseOutcome.CANCELLED)])
+        assert zone.ledger.line().smallest_watts == 60_000, "for which room is kept now"
+        zone.reserve("small", 7_360)
+        assert zone.ledger.line().smallest_watts == 7_400, "rounded up to two digits"
