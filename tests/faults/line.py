@@ -140,6 +140,27 @@ def utilisation(runs: Sequence[Run], since: float, until: float, limit: int) -> 
     return drawn / (limit * (until - since))
 
 
+def idle_share(
+    runs: Sequence[Run], line: Sequence[Member], limits: Mapping[str, int], since: float, until: float
+) -> float:
+    """Of all room between two times, what was free though somebody in line would have fitted there."""
+    changes: list[tuple[float, str, int, Run | None]] = [(run.started, run.substation, -run.watts, run) for run in runs]
+    changes += [(run.lasted_until, run.substation, run.watts, None) for run in runs]
+    free, waiting = dict(limits), Counter(member.watts for member in line)
+    has_started: set[str] = set()
+    idle, last = 0.0, since
+    for at, substation, watts, begins in sorted(changes, key=lambda change: change[0]):
+        if since < at < until:
+            smallest = min(waiting, default=math.inf)
+            idle += sum(room for room in free.values() if room >= smallest) * (at - last)
+            last = at
+        free[substation] += watts
+        if begins and begins.session not in has_started:
+            has_started.add(begins.session)
+            waiting -= Counter([begins.watts])
+    return idle / (sum(limits.values()) * (until - since))
+
+
 def overtaken(runs: Sequence[Run], members: Mapping[str, Member]) -> Iterator[tuple[str, str]]:
     """Everybody in line who saw a later one start before it, and why: the worst of the reasons."""
     reasons = [SMALLER, ELSEWHERE, BEFORE_IT_CAME, UNEXPLAINED]
@@ -172,6 +193,8 @@ class Figures:
     lasted_s: float
     reuse_s: Sequence[float]
     utilisation: float
+    idle_share: float
+    """Of all room, what was free though somebody in line would have fitted."""
     overtaken: Mapping[str, int]
     never_started: Sequence[str]
     at_two_places: int
@@ -199,6 +222,7 @@ def figures(runs: Sequence[Run], line: Sequence[Member], limits: Mapping[str, in
         lasted_s=until - since,
         reuse_s=reuse_s(mine, members, limits),
         utilisation=utilisation(mine, since, until, sum(limits.values())),
+        idle_share=idle_share(mine, line, limits, since, until),
         overtaken=Counter(why for _, why in overtaken(mine, members)),
         never_started=[session for session in members if session not in starts],
         at_two_places=doubles,
@@ -212,6 +236,7 @@ def show(said: Figures, console: Console) -> None:
     table.add_row("99 % of it within", f"{said.reuse_p99_s * 1000:.0f} ms")
     table.add_row("slowest", f"{max(said.reuse_s) * 1000:.0f} ms")
     table.add_row("drawn ÷ limit while anybody waits", f"{said.utilisation:.1%}")
+    table.add_row("room free though somebody in line would fit", f"{said.idle_share:.1%}")
     for why, count in said.overtaken.items():
         table.add_row(f"overtaken {why}", str(count))
     table.add_row("never started", str(len(said.never_started)))
