@@ -21,6 +21,8 @@ CARS = 560
 LEFT = 250
 """So many still wait when the blow falls: long before the line is empty, and long after it began to move."""
 ALL_STARTED_WITHIN_S = 60.0
+UNTOLD_S = 2.0
+"""What ended at a substation shortly before it was killed may not have been told."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,8 @@ class Waiting:
         self.watch.killed(substation)
         wound = self.watch.wounds[-1]
         wound.sessions |= given
-        self.wounded |= set(wound.sessions)
+        untold = [run for run in self.watch.runs.all if run.lasted_until > wound.at - UNTOLD_S]
+        self.wounded |= set(wound.sessions) | {run.session for run in untold if run.substation == substation.name}
         return wound
 
     def until_all_are_done(self) -> None:
