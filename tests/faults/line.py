@@ -4,13 +4,14 @@ How soon is freed room used again, how full is the grid meanwhile, and does ever
 own account of what they ran, not the ledger's.
 """
 
+import json
 import math
 import random
 import shutil
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from grid.ledger.keys import key
 from grid.local import end_on_signals
 from tests.conftest import NO_REDIS
 
@@ -44,6 +46,7 @@ PATIENCE_MS, SHIFT_MS = 1_800_000, {"emergency": -7_200_000, "normal": 0, "flexi
 HURRY_SHARE, READY_WITHIN_H = 0.1, (1.0, 6.0)
 
 SMALLER = "by a smaller one, for which there was room"
+KEPT = "by one that was overdue, for which a substation had kept its room"
 ELSEWHERE = "by one given to another substation, whose heartbeat came sooner"
 BEFORE_IT_CAME = "by one that had been given a place when it came"
 UNEXPLAINED = "for no known reason"
@@ -161,13 +164,20 @@ def idle_share(
     return idle / (sum(limits.values()) * (until - since))
 
 
-def overtaken(runs: Sequence[Run], members: Mapping[str, Member]) -> Iterator[tuple[str, str]]:
+def kept_for(grid: FaultyGrid) -> set[str]:
+    """For whom room is kept now. That much only the ledger knows."""
+    with grid.redis_client(decode_responses=True) as redis:
+        substations = [json.loads(text) for text in redis.hvals(key("default", "substations"))]
+    return {substation["keeps"] for substation in substations if "keeps" in substation}
+
+
+def overtaken(runs: Sequence[Run], members: Mapping[str, Member], kept: Collection[str]) -> Iterator[tuple[str, str]]:
     """Everybody in line who saw a later one start before it, and why: the worst of the reasons."""
-    reasons = [SMALLER, ELSEWHERE, BEFORE_IT_CAME, UNEXPLAINED]
+    reasons = [SMALLER, KEPT, ELSEWHERE, BEFORE_IT_CAME, UNEXPLAINED]
     for run in runs:
         me = members[run.session]
         why = [
-            _why(run, me, other, members[other.session])
+            _why(run, me, other, members[other.session], kept)
             for other in runs
             if members[other.session].turn > me.turn and me.joined < other.started < run.started - TOGETHER_S
         ]
@@ -175,9 +185,11 @@ def overtaken(runs: Sequence[Run], members: Mapping[str, Member]) -> Iterator[tu
             yield me.session, max(why, key=reasons.index)
 
 
-def _why(run: Run, me: Member, other: Run, them: Member) -> str:
+def _why(run: Run, me: Member, other: Run, them: Member, kept: Collection[str]) -> str:
     if them.watts < me.watts:
         return SMALLER
+    if them.session in kept:
+        return KEPT
     if other.started - me.joined < HEARTBEAT_S:
         return BEFORE_IT_CAME
     if other.substation != run.substation and run.started - other.started < HEARTBEAT_S:
@@ -208,10 +220,11 @@ class Figures:
         return quantiles(self.reuse_s, n=100)[98]
 
 
-def figures(runs: Sequence[Run], line: Sequence[Member], limits: Mapping[str, int], doubles: int) -> Figures:
+def figures(watch: Watch, line: Sequence[Member], kept: Collection[str]) -> Figures:
     """Put together what the substations ran of those who were in line."""
+    limits = {substation: said.limit for (substation, _), said in watch.figures.items()}
     members = {member.session: member for member in line}
-    mine = sorted((run for run in runs if run.session in members), key=lambda run: run.started)
+    mine = sorted((run for run in watch.runs.all if run.session in members), key=lambda run: run.started)
     starts: dict[str, float] = defaultdict(lambda: math.inf)
     for run in mine:
         starts[run.session] = min(starts[run.session], run.started)
@@ -223,9 +236,9 @@ def figures(runs: Sequence[Run], line: Sequence[Member], limits: Mapping[str, in
         reuse_s=reuse_s(mine, members, limits),
         utilisation=utilisation(mine, since, until, sum(limits.values())),
         idle_share=idle_share(mine, line, limits, since, until),
-        overtaken=Counter(why for _, why in overtaken(mine, members)),
+        overtaken=Counter(why for _, why in overtaken(mine, members, kept)),
         never_started=[session for session in members if session not in starts],
-        at_two_places=doubles,
+        at_two_places=len(list(watch.runs.doubles())),
     )
 
 
@@ -252,13 +265,16 @@ def measure(count: int, seed: int, redis_server: str) -> Figures:
         try:
             line = join(grid.url, cars(count, seed))
             ids = {member.session for member in line}
-            eventually(
-                lambda: {run.session for run in watch.runs.all if run.ended} >= ids, within_s=count, what="all are done"
-            )
+            kept: set[str] = set()
+
+            def all_are_done() -> bool:
+                kept.update(kept_for(grid))
+                return {run.session for run in watch.runs.all if run.ended} >= ids
+
+            eventually(all_are_done, within_s=count, what="all are done")
         finally:
             watch.stop()
-        limits = {substation: figures.limit for (substation, _), figures in watch.figures.items()}
-        return figures(watch.runs.all, line, limits, doubles=len(list(watch.runs.doubles())))
+        return figures(watch, line, kept)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from grid.local import Service
 from . import line
 from .conftest import Faulty, run_faulty_grid
 from .harness import eventually
-from .line import HEARTBEAT_S, Figures
+from .line import HEARTBEAT_S
 from .proxy import Direction
 from .watch import Watch, Wound
 
@@ -43,9 +43,14 @@ class Waiting:
         self.promised = {member.session for member in self.members}
         self.turns = {member.session: member.turn for member in self.members}
         self.wounded: set[str] = set()
+        self.kept: set[str] = set()
 
     def until_left(self, count: int) -> None:
-        eventually(lambda: len(self.grid.line()) <= count, within_s=ALL_STARTED_WITHIN_S, what="the line moves")
+        def is_shorter() -> bool:
+            self.kept |= line.kept_for(self.grid.local)
+            return len(self.grid.line()) <= count
+
+        eventually(is_shorter, within_s=ALL_STARTED_WITHIN_S, what="the line moves")
 
     def kill_substation(self, substation: Service) -> Wound:
         """With whom it was charging, and whom it had been given."""
@@ -72,10 +77,6 @@ class Waiting:
         times = {session: self.watch.ends.times_finished(session) for session in self.promised}
         assert not [session for session, count in times.items() if count < 1]
         assert not [session for session, count in times.items() if count > 1 and session not in self.wounded]
-
-    def figures(self) -> Figures:
-        limits = {name: said.limit for (name, _), said in self.watch.figures.items()}
-        return line.figures(self.watch.runs.all, self.members, limits, len(list(self.watch.runs.doubles())))
 
 
 @contextmanager
@@ -170,7 +171,7 @@ def test_a_redis_that_is_killed_comes_back_with_everybody_in_line_in_the_same_or
 def test_freed_room_is_given_to_the_next_at_once_and_in_turn(grid: Faulty) -> None:
     with a_line(grid, seed=6) as waiting:
         waiting.until_left(0)
-    said = waiting.figures()
+    said = line.figures(waiting.watch, waiting.members, waiting.kept)
     print(
         f"\n{said.waited} waited; freed room was used after {said.reuse_median_s * 1000:.0f} ms (median),"
         f" {said.reuse_p99_s * 1000:.0f} ms (99 %); room left free {said.idle_share:.1%}; overtaken {said.overtaken}"
