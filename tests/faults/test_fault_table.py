@@ -170,6 +170,21 @@ def test_cars_of_a_dead_substation_charge_elsewhere_within_6_s_and_the_others_do
     assert all(len(grid.places(session)) == 1 for session in sessions)
 
 
+def test_who_is_given_room_in_a_reply_that_is_lost_hears_it_in_the_next(grid: Faulty) -> None:
+    sessions = charge(grid, 3 * ROOM_EACH)
+    waiting = grid.ask(LONG).json()["session_id"]
+    assert grid.line() == [waiting]
+    deaf = first(grid)
+    grid.local.to_redis[deaf.name].swallow_replies()
+    grid.cancel(next(session for session in sessions if grid.places(session) == [deaf.name]))
+    eventually(lambda: grid.session(waiting)["state"] == "reserved", within_s=2, what="room is given")
+    assert grid.places(waiting) == [], "it was not told"
+    grid.local.to_redis[deaf.name].heal()
+    took = eventually(lambda: grid.places(waiting) == [deaf.name], within_s=2 * HEARTBEAT_S, what="it charges")
+    print(f"\nit charges {took:.1f} s after the link")
+    eventually(grid.is_in_balance, within_s=2 * HEARTBEAT_S)
+
+
 def test_a_wiped_redis_learns_again_what_charges_and_nothing_is_overloaded(grid: Faulty) -> None:
     sessions = charge(grid, 20)
     grid.local.wipe()
