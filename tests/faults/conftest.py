@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from grid.ledger.keys import key
 from grid.local import Service
 from tests.conftest import NO_REDIS
 from tests.integration.conftest import CAR, Grid
@@ -27,12 +28,12 @@ REPEAT_S = 0.2
 class Faulty(Grid):
     local: FaultyGrid
 
-    def ask_until_answered(self, car: Any, key: str, within_s: float = 20) -> dict[str, Any]:
+    def ask_until_answered(self, car: Any, name: str, within_s: float = 20) -> dict[str, Any]:
         """As a driver does: the same request with the same key, until it charges."""
         answers: list[dict[str, Any]] = []
 
         def is_served() -> bool:
-            answer = self.ask(car, key)
+            answer = self.ask(car, name)
             answers.append(answer.json())
             return answer.status_code == 201
 
@@ -61,6 +62,12 @@ class Faulty(Grid):
             for service in self.local.substations
         )
 
+    def line(self) -> list[str]:
+        """Who waits, in order."""
+        with self.local.redis_client(decode_responses=True) as redis:
+            waiting: list[str] = redis.zrange(key("default", "waiting"), 0, -1)
+        return waiting
+
     def in_ledger(self, session: str) -> bool:
         answer = requests.get(f"{self.local.url}/sessions/{session}", timeout=15)
         return answer.status_code == 200
@@ -81,13 +88,12 @@ class Faulty(Grid):
 
     def _is_empty(self) -> bool:
         try:
+            for session in self.line():
+                self.cancel(session)
             for substation in self.local.substations:
                 for session in self.charging(substation):
                     self.cancel(session)
-            with self.local.redis_client(decode_responses=True) as redis:
-                records = redis.hvals("{grid:default}:sessions")
-            pending = any('"state":"interrupted"' in record for record in records)
-            return not pending and self.is_in_balance() and not any(self.committed_kw())
+            return not self.line() and self.is_in_balance() and not any(self.committed_kw())
         except (AssertionError, requests.RequestException):
             return False  # not everybody answers yet
 

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -14,10 +15,15 @@ LONG_SECONDS = (1.0, 15.0, 2.0)
 """How long a session lasts in real time: least, most, mostly."""
 SHORT_SECONDS = (1.0, 3.0, 2.0)
 CANCELLED_SHARE = 0.05
+PRIORITIES = {"emergency": 5, "normal": 85, "flexible": 10}
+IN_A_HURRY_SHARE = 0.2
+READY_WITHIN_S = (25.0, 60.0)
+"""Not before a driver has given up asking: his repeated request would be about the past."""
 ANSWER_WITHIN_S = 10.0
 GIVE_UP_AFTER_S = 20.0
 PAUSE_S = 0.25
-GOOD, FULL, NO_ANSWER = "charging", "full", "no answer"
+CHARGING, WAITING, FULL, NO_ANSWER = "charging", "waiting", "full", "no answer"
+GOOD = (CHARGING, WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Answer:
 
 @dataclass
 class Load:
-    """`per_second` requests in all, by `drivers` who each wait for an answer before the next car.
+    """`per_second` requests in all, by `drivers` who each wait for an answer before the next car; may be changed.
 
     `time_scale` is the grid's: energies are chosen so that sessions last `seconds`.
     """
@@ -44,7 +50,9 @@ class Load:
     per_second: float = 25
     answers: list[Answer] = field(default_factory=list)
     accepted: dict[str, float] = field(default_factory=dict)
-    """Session → when it was answered with 201: a promise."""
+    """Session → when it was answered with 201 or 202: a promise."""
+    ready_by: dict[str, float] = field(default_factory=dict)
+    """Session → the time its owner named, by time.time(). Later than that it need not begin."""
     cancelled: set[str] = field(default_factory=set)
     """Those whose owners asked to cancel them, whatever was answered."""
     given_up: int = 0
@@ -64,8 +72,8 @@ class Load:
             thread.join()
 
     def good(self) -> list[float]:
-        """When a car began to charge, in order."""
-        return sorted(answer.ended for answer in list(self.answers) if answer.outcome == GOOD)
+        """When a car was told that it charges, or waits, in order."""
+        return sorted(answer.ended for answer in list(self.answers) if answer.outcome in GOOD)
 
     def _drive(self, number: int) -> None:
         chance = random.Random(f"{self.seed}-{number}")
@@ -74,19 +82,21 @@ class Load:
                 power = chance.choices([power for power, _ in CARS], [share for _, share in CARS])[0]
                 seconds = chance.triangular(*self.seconds)
                 energy = round(power * seconds * self.time_scale / 3600, 3)
-                car = {"vehicle_id": f"ev-{number}", "power_kw": power, "energy_kwh": energy}
+                car = {"vehicle_id": f"ev-{number}", "power_kw": power, "energy_kwh": energy, **_wishes(chance)}
                 session = self._ask(http, car, key=f"{self.seed}-{chance.getrandbits(64):x}")
                 if session and chance.random() < CANCELLED_SHARE:
                     self._cancel(http, session, after_s=chance.uniform(0, seconds))
 
     def _ask(self, http: requests.Session, car: dict[str, Any], key: str) -> str | None:
-        """The session's id; None if the grid was full, or nobody answered for too long."""
+        """The session's id; None if the grid and its line were full, or nobody answered for too long."""
         deadline = time.monotonic() + GIVE_UP_AFTER_S
         while time.monotonic() < deadline:
             started = time.monotonic()
             outcome, session = post(http, self.url, car, key)
             self.answers.append(Answer(started, time.monotonic(), outcome))
-            if outcome == GOOD:
+            if outcome in GOOD:
+                if "ready_by" in car:
+                    self.ready_by[session] = datetime.fromisoformat(car["ready_by"]).timestamp()
                 self.accepted[session] = time.monotonic()
                 return session
             if outcome == FULL:
@@ -112,6 +122,15 @@ def post(http: requests.Session, url: str, car: dict[str, Any], key: str) -> tup
     except requests.RequestException:
         http.close()
         return NO_ANSWER, ""
-    if answer.status_code == 201:
-        return GOOD, body["session_id"]
+    if answer.status_code in (201, 202):
+        return CHARGING if answer.status_code == 201 else WAITING, body["session_id"]
     return (FULL if body["type"] == "/problems/grid-full" else f"{answer.status_code} {body['type']}"), ""
+
+
+def _wishes(chance: random.Random) -> dict[str, str]:
+    """How urgent it is."""
+    wishes = {"priority": chance.choices(list(PRIORITIES), list(PRIORITIES.values()))[0]}
+    if chance.random() < IN_A_HURRY_SHARE:
+        ready_by = datetime.now(UTC) + timedelta(seconds=chance.uniform(*READY_WITHIN_S))
+        wishes["ready_by"] = ready_by.isoformat(timespec="milliseconds")
+    return wishes

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import requests
 from redis.exceptions import RedisError
@@ -10,9 +11,9 @@ from grid.ledger.keys import key
 
 from .harness import FaultyGrid
 
-SETTLED = {"reserved", "charging", "finished", "cancelled", "expired", "requested"}
+SETTLED = {"charging", "finished", "cancelled", "expired", "requested"}
 """In another state a promised session may run nowhere, so that only the ledger knows of it. A `requested` one is not
-promised: its only caller was told that it failed.
+promised: its only caller was told that it failed. Nor, mostly, is a `reserved` one; but who waited before is.
 """
 
 
@@ -35,7 +36,11 @@ def is_quiet(grid: FaultyGrid) -> bool:
             records: list[str] = redis.hvals(key("default", "sessions"))
     except RedisError:
         return False
-    return all(json.loads(record)["state"] in SETTLED for record in records)
+    return all(_is_settled(json.loads(record)) for record in records)
+
+
+def _is_settled(record: Mapping[str, Any]) -> bool:
+    return record["state"] in SETTLED or (record["state"] == "reserved" and not record.get("promised"))
 
 
 def _is_as_known(record: str | None, url: str) -> bool:

@@ -22,12 +22,15 @@ from .load import Load
 from .proxy import Direction, Proxy
 from .quiet import is_known, is_quiet
 from .schedule import Fault, Forgetting, Kind, Phase, plan
-from .verdict import Verdict
+from .verdict import EVERYWHERE, Outage, Verdict
 from .watch import Watch
 
 BUILD = Path("build")
 LOGS = BUILD / "faults"
-CAPACITIES_KW = (450, 550, 650, 850)
+CAPACITIES_KW = (300, 350, 450, 550)
+"""A little less than the load needs, so that there is a line most of the time."""
+CALM_PER_SECOND = 5
+"""Less than any of them carries: the line gets empty, and the ledger may forget."""
 TIME_SCALE = 3600
 SETTINGS = {"TIME_SCALE": str(TIME_SCALE), "RETENTION_MS": "3600000"}
 WARM_UP_S = 3.0
@@ -46,6 +49,7 @@ class Storm:
         self.say = say
         self.injected: Counter[str] = Counter()
         self.under_way: dict[str, Kind] = {}
+        self.outages: list[Outage] = []
         self.kills: dict[Kind, list[float]] = defaultdict(list)
         """When one was killed; for Redis, when it was back."""
         self._one_at_a_time = defaultdict[str, threading.Lock](threading.Lock)
@@ -70,10 +74,13 @@ class Storm:
         with self._one_at_a_time[fault.part]:
             self.under_way[fault.part] = fault.kind
             self.injected[fault.kind] += 1
+            began = time.monotonic()
             end = self._begin(fault)
             time.sleep(fault.lasts_s)
             end()
             del self.under_way[fault.part]
+            if fault.kind is not Kind.KILL_SUBSTATION:  # what ran there has ended with it
+                self.outages.append(Outage(fault.part, began, time.monotonic()))
 
     def _begin(self, fault: Fault) -> Callable[[], None]:
         """Break something; returns what mends it."""
@@ -107,6 +114,13 @@ class Storm:
     def _forget(self, forgetting: Forgetting) -> None:
         image: Image = self.grid.image()
         taken = time.monotonic()
+        usual, self.load.per_second = self.load.per_second, CALM_PER_SECOND
+        try:
+            self._forget_when_quiet(forgetting, image, taken)
+        finally:
+            self.load.per_second = usual
+
+    def _forget_when_quiet(self, forgetting: Forgetting, image: Image, taken: float) -> None:
         try:
             self._until(lambda: is_quiet(self.grid) and time.monotonic() - taken >= forgetting.image_age_s)
         except AssertionError:
@@ -118,7 +132,9 @@ class Storm:
             self.grid.wipe()
         else:
             self.grid.roll_back(image)
+        forgot = time.monotonic()
         self._until(lambda: is_known(self.grid))
+        self.outages.append(Outage(EVERYWHERE, forgot, time.monotonic()))
 
     def _until(self, condition: Callable[[], bool]) -> None:
         eventually(condition, QUIET_WITHIN_S, what="a quiet moment", every_s=0.2)
@@ -209,7 +225,7 @@ def run(duration_s: float, seed: int, redis_server: str, console: Console) -> Ve
             load.stop()
             progress.stop()
             watch.stop()
-        return verdict.give(load, watch, drained, storm.injected, storm.recovery_s(), started, ended)
+        return verdict.give(load, watch, drained, storm.outages, storm.injected, storm.recovery_s(), started, ended)
 
 
 def show(verdict: Verdict, console: Console) -> None:
@@ -223,7 +239,7 @@ def show(verdict: Verdict, console: Console) -> None:
     rows = {
         "requests": f"{sum(verdict.requests.values())}: {answers}",
         "given up after 20 s": str(verdict.given_up),
-        "sessions accepted": str(verdict.accepted),
+        "sessions accepted": f"{verdict.accepted}; {verdict.waited} answers said that it waits",
         "placements refused": f"{verdict.placements_refused} ({verdict.refused_share:.2%} of {verdict.placements})",
         "refused, with late copies": refusals,
         "overload": f"{verdict.overload_s:g} s",
@@ -231,6 +247,8 @@ def show(verdict: Verdict, console: Console) -> None:
         "sessions lost": str(len(verdict.lost)),
         "finished by no substation's account": str(len(verdict.unproven)),
         "finished more than once": str(len(verdict.twice)),
+        "at two places at once": f"{verdict.doubles}, {len(verdict.unexcused)} of them without an excuse",
+        "left in line": str(verdict.left_waiting),
         "watts unaccounted": str(verdict.unaccounted_w),
         "everything ended after": "never" if verdict.drained_after_s is None else f"{verdict.drained_after_s:g} s",
         "longest gap without a good answer": f"{verdict.longest_gap_s:g} s",
@@ -245,6 +263,8 @@ def show(verdict: Verdict, console: Console) -> None:
         console.print(f"lost: {session} is {state}")
     for overload in verdict.overloads[:10]:
         console.print(f"overload: {overload}")
+    for double in verdict.unexcused:
+        console.print(f"at two places at once: {double}")
     for outcome, count in verdict.unexpected.items():
         console.print(f"unexpected: {count} x {outcome}")
 

@@ -1,8 +1,9 @@
 """What became of every promise: each accepted session is followed to its end, and each watt is accounted for."""
 
+import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -11,26 +12,42 @@ from typing import Any
 import requests
 
 from .harness import FaultyGrid
-from .load import Load
+from .load import CHARGING, FULL, NO_ANSWER, WAITING, Load
+from .runs import Run
 from .watch import Watch
 
 DRAIN_WITHIN_S = 60.0
+SHORTLY_S = 5.0
+EVERYWHERE = "ledger"
+"""What suffers when the ledger forgets."""
 UNKNOWN = "unknown"
 REFUSED_SHARE = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A part that was out of others' reach, or forgot, from when to when by time.monotonic()."""
+
+    part: str
+    began: float
+    ended: float
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """`lost`: accepted session → its state, of those that did not end as they should.
+    """`lost`: accepted session → its state, of those that did not end as they should. `waited` of the accepted ones.
 
     `refusals`: all that substations refused, also late copies of requests that were served elsewhere meanwhile.
     `unproven`: called finished by the ledger, but by no substation. `twice`: finished by a substation more than once.
-    `recovery_s`: the longest, by kind of fault; None if it never came. Powers in W.
+    `doubles`: sessions that charged at two places at once; `unexcused` are those for whom docs/faults.md has no excuse.
+    `left_waiting`: still in line when all was over. `recovery_s`: the longest, by kind of fault; None if it never came.
+    Powers in W.
     """
 
     faults: dict[str, int]
     requests: dict[str, int]
     accepted: int
+    waited: int
     given_up: int
     refusals: dict[str, int]
     placements: int
@@ -41,6 +58,9 @@ class Verdict:
     lost: dict[str, str]
     unproven: list[str]
     twice: list[str]
+    doubles: int
+    unexcused: list[str]
+    left_waiting: int
     unaccounted_w: int
     drained_after_s: float | None
     longest_gap_s: float
@@ -48,11 +68,13 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """Nothing overloaded, lost, unaccounted, hardly refused, no unexpected error, recovered; and there was load.
+        """Nothing overloaded, lost, left in line, unaccounted, run twice at once without an excuse, hardly refused, no
+        unexpected error, recovered; and there was load.
 
         How long a recovery takes is judged by the named tests, where one fault comes alone.
         """
-        broken = self.overloads or self.overload_s or self.lost or self.unaccounted_w or self.unexpected
+        overloaded = self.overloads or self.overload_s
+        broken = overloaded or self.lost or self.left_waiting or self.unaccounted_w or self.unexcused or self.unexpected
         recovered = None not in self.recovery_s.values()
         good = self.highest_load <= 1 and self.refused_share < REFUSED_SHARE and recovered
         return self.accepted > 0 and good and not broken
@@ -60,7 +82,7 @@ class Verdict:
     @property
     def unexpected(self) -> dict[str, int]:
         """Answers no driver should ever get."""
-        fine = ("charging", "full", "no answer", "503 ")
+        fine = (CHARGING, WAITING, FULL, NO_ANSWER, "503 ")
         return {outcome: count for outcome, count in self.requests.items() if not outcome.startswith(fine)}
 
     @property
@@ -100,6 +122,11 @@ class Ledger:
         }
         return sum(max(committed.get(name, 0), watts) for name, watts in drawn.items())
 
+    def waiting(self) -> int:
+        """How many are in line."""
+        answer = requests.get(f"{self._grid.url}/grid", timeout=15)
+        return int(answer.json()["totals"]["waiting"]) if answer.status_code == 200 else -1
+
 
 @dataclass(frozen=True)
 class Drained:
@@ -107,27 +134,29 @@ class Drained:
 
     after_s: float | None
     unaccounted_w: int
+    left_waiting: int
     lost: dict[str, str]
 
 
 def drain(grid: FaultyGrid, load: Load, watch: Watch) -> Drained:
-    """Wait, with everything up again, until nothing is committed, nothing drawn and every accepted session over."""
+    """Wait, with everything up again, until nobody waits, nothing is committed or drawn, and every session is over."""
     ledger = Ledger(grid)
     started = time.monotonic()
     pending = list(load.accepted)
     while True:
-        watts = ledger.watts()
+        watts, waiting = ledger.watts(), ledger.waiting()
         elapsed = time.monotonic() - started
+        at_rest = watts == 0 and waiting == 0
         lost: dict[str, str] = {}
-        if watts == 0 or elapsed > DRAIN_WITHIN_S:
+        if at_rest or elapsed > DRAIN_WITHIN_S:
             watch.ends.read()
             states = ledger.states(pending)
             lost = {s: state for s, state in states.items() if not _ended_well(s, state, load, watch)}
             pending = list(lost)
         if elapsed > DRAIN_WITHIN_S:
-            return Drained(None, watts, lost)
-        if watts == 0 and not lost:
-            return Drained(elapsed, 0, {})
+            return Drained(None, watts, waiting, lost)
+        if at_rest and not lost:
+            return Drained(elapsed, 0, 0, {})
         time.sleep(0.5)
 
 
@@ -135,19 +164,39 @@ def _ended_well(session: str, state: str, load: Load, watch: Watch) -> bool:
     """What a wiped or rolled back ledger no longer knows, or not as ended, a substation or the owner must have said."""
     if state == "finished" or session in load.cancelled:
         return True
+    if state == "expired":
+        return load.ready_by.get(session, math.inf) <= time.time()
     return state != "cancelled" and watch.ends.times_finished(session) > 0
 
 
 def longest_gap_s(load: Load, started: float, ended: float) -> float:
-    """The longest time in which no car began to charge."""
+    """The longest time in which no car was accepted."""
     times = [started, *(at for at in load.good() if started < at < ended), ended]
     return max(later - earlier for earlier, later in pairwise(times))
+
+
+def unexcused(doubles: Iterable[tuple[Run, Run]], outages: Sequence[Outage]) -> list[str]:
+    """Who charged at two places though neither was out of reach, nor had the ledger forgotten anything.
+
+    That can be some seconds before the first of the two began: its POST was on the way.
+    """
+
+    def excuses(outage: Outage, earlier: Run, later: Run) -> bool:
+        concerns = outage.part in (EVERYWHERE, earlier.substation, later.substation)
+        return concerns and outage.began < later.started and outage.ended > earlier.started - SHORTLY_S
+
+    return [
+        f"{earlier.session}: attempt {earlier.attempt} at {earlier.substation}, {later.attempt} at {later.substation}"
+        for earlier, later in doubles
+        if not any(excuses(outage, earlier, later) for outage in outages)
+    ]
 
 
 def give(
     load: Load,
     watch: Watch,
     drained: Drained,
+    outages: Sequence[Outage],
     faults: Counter[str],
     recovery_s: dict[str, float | None],
     started: float,
@@ -156,10 +205,12 @@ def give(
     """Put together what was seen from outside and what the services said."""
     watch.ends.read()
     finished = [session for session in load.accepted if session not in load.cancelled and session not in drained.lost]
+    doubles = list(watch.runs.doubles())
     return Verdict(
         faults=dict(faults),
         requests=dict(Counter(answer.outcome for answer in load.answers)),
         accepted=len(load.accepted),
+        waited=sum(answer.outcome == WAITING for answer in load.answers),
         given_up=load.given_up,
         refusals=dict(watch.refused),
         placements=watch.placed,
@@ -170,6 +221,9 @@ def give(
         lost=drained.lost,
         unproven=[session for session in finished if not watch.ends.times_finished(session)],
         twice=[session for session in finished if watch.ends.times_finished(session) > 1],
+        doubles=len(doubles),
+        unexcused=unexcused(doubles, outages),
+        left_waiting=drained.left_waiting,
         unaccounted_w=drained.unaccounted_w,
         drained_after_s=None if drained.after_s is None else round(drained.after_s, 1),
         longest_gap_s=round(longest_gap_s(load, started, ended), 2),

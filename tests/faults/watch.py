@@ -12,7 +12,10 @@ import requests
 
 from grid.local import Service
 
+from .runs import Runs
+
 SAMPLE_S = 0.25
+METRICS_S = 1.0
 PATIENCE_S = 0.3
 Process = tuple[str, int]
 """A service's name and its process id: one incarnation."""
@@ -39,10 +42,14 @@ class Wound:
 
 
 class Watch:
-    """Samples until stopped. `look` before a process is killed: its figures die with it."""
+    """Samples every `sample_s` until stopped. `look` before a process is killed: its figures die with it."""
 
     def __init__(
-        self, substations: Iterable[Service], balancers: Iterable[Service], cancelled: Collection[str] = ()
+        self,
+        substations: Iterable[Service],
+        balancers: Iterable[Service],
+        cancelled: Collection[str] = (),
+        sample_s: float = SAMPLE_S,
     ) -> None:
         self.substations = list(substations)
         self.balancers = list(balancers)
@@ -52,11 +59,13 @@ class Watch:
         self.refusals: dict[Process, Counter[str]] = {}
         self.placements: dict[Process, float] = {}
         self.refused_placements: dict[Process, float] = {}
+        self.runs = Runs()
         self.charging: dict[str, dict[str, int]] = {}
         """Substation → session → attempt, as last seen."""
         self.overloads: list[str] = []
         self.wounds: list[Wound] = []
         self.ends = EndLog(self.substations)
+        self._sample_s = sample_s
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch")
@@ -80,6 +89,7 @@ class Watch:
         """Begin to measure how long its sessions are without power."""
         with self._lock:
             sessions = self.charging.pop(substation.name, {})
+            self.runs.killed(substation.name, time.monotonic())
             self.wounds.append(Wound(substation.name, time.monotonic(), dict(sessions)))
 
     @property
@@ -108,14 +118,14 @@ class Watch:
         return round(sum(self.refused_placements.values()))
 
     def _run(self) -> None:
-        rounds = 0
-        while not self._stopping.wait(SAMPLE_S):
-            rounds += 1
-            with_metrics = rounds % 4 == 0
+        metrics_due = 0.0
+        while not self._stopping.wait(self._sample_s):
+            with_metrics = time.monotonic() > metrics_due
             for substation in self.substations:
                 with self._lock:
                     self._look_at_substation(substation, with_metrics)
             if with_metrics:
+                metrics_due = time.monotonic() + METRICS_S
                 for balancer in self.balancers:
                     with self._lock:
                         self._look_at_balancer(balancer)
@@ -124,10 +134,12 @@ class Watch:
 
     def _look_at_substation(self, service: Service, with_metrics: bool) -> None:
         process = (service.name, service.pid)
+        asked = time.monotonic()
         status = _get(f"{service.url}/status")
         if status is None:
             return
         said = status.json()
+        self.runs.look(*process, said, asked, asked + status.elapsed.total_seconds())
         self.figures[process] = Figures(said["limit_watts"], said["peak_watts"], said["overload_seconds"])
         if said["drawn_watts"] > said["limit_watts"]:
             self.overloads.append(f"{service.name} draws {said['drawn_watts']} of {said['limit_watts']} W")

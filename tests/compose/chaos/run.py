@@ -55,7 +55,7 @@ def chaos(seed: int, duration_s: float, say: Callable[[str], None]) -> Verdict:
                 answered,
                 injector.accounts,
                 [accounts.ask(stack, container) for container in stack.containers("substation")],
-                stack.call("GET", "/grid").json()["totals"]["committed_kw"],
+                stack.call("GET", "/grid").json()["totals"],
                 lost,
             )
         finally:

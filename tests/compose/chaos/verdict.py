@@ -23,6 +23,7 @@ class Verdict:
     """kW, s. `gap_at_s` counts from the first fault.
 
     `crashed` are containers that ended by themselves, `lost` accepted sessions and the state they were left in.
+    Of the accepted ones `waited` were told so; `left_waiting` are in line when there is room for everybody.
     `orders` is what the substations were asked to start, `refusals` what they refused of it (409), by reason.
     """
 
@@ -32,11 +33,13 @@ class Verdict:
     crashed: list[str]
     requests: int
     accepted: int
+    waited: int
     refused: int
     errors: dict[str, int]
     overload_s: float
     peak_of_limit: float
     lost: dict[str, str]
+    left_waiting: int
     committed_kw: float
     drawn_kw: float
     orders: int
@@ -53,6 +56,7 @@ class Verdict:
             f"unexpected answers: {unexcused}": bool(unexcused),
             "a substation was overloaded": self.overload_s > 0 or self.peak_of_limit > 1,
             f"accepted sessions were lost: {dict(Counter(self.lost.values()))}": bool(self.lost),
+            f"{self.left_waiting} are left in line of an empty grid": self.left_waiting != 0,
             "watts are left over": self.committed_kw != 0 or self.drawn_kw != 0,
             f"no good answer for {self.longest_gap_s} s": self.longest_gap_s > GAP_LIMIT_S,
         }
@@ -70,12 +74,12 @@ def judge(
     answers: Sequence[Answer],
     accounts: Sequence[Account],
     at_the_end: Sequence[Account],
-    committed_kw: float,
+    totals: Mapping[str, Any],
     lost: Mapping[str, str],
 ) -> Verdict:
     """Put together what docker did, what the drivers saw, and what the substations and the ledger say.
 
-    `accounts` are of killed substations, `at_the_end` of those that run.
+    `accounts` are of killed substations, `at_the_end` of those that run; `totals` are what GET /grid says at the end.
     """
     lives = [*accounts, *at_the_end]
     refusals: Counter[str] = Counter()
@@ -90,12 +94,14 @@ def judge(
         crashed=list(crashed),
         requests=len(answers),
         accepted=sum(1 for answer in answers if answer.session),
+        waited=sum(1 for answer in answers if answer.outcome == "waiting"),
         refused=outcomes.pop("refused", 0),
         errors=dict(outcomes),
         overload_s=sum(life.overload_s for life in lives),
         peak_of_limit=max(life.peak / life.limit for life in lives),
         lost=dict(lost),
-        committed_kw=committed_kw,
+        left_waiting=totals["waiting"],
+        committed_kw=totals["committed_kw"],
         drawn_kw=sum(life.drawn for life in at_the_end) / 1000,
         orders=sum(life.started for life in lives) + refusals.total(),
         refusals=dict(refusals),
