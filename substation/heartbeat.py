@@ -124,4 +124,5 @@ class Heartbeats:
                 self._meters.waited(grant.priority, grant.waited)
             elif verdict is not Verdict.FINISHED:
                 log.warning("%s was given to us and is not started: %s", grant.session, verdict)
+                self._meters.refused(verdict)
                 self._station.stop(grant.session, grant.attempt)

@@ -18,6 +18,7 @@ from grid.ledger.records import (
     HeartbeatReply,
     LineRecord,
     Outcome,
+    Pace,
     Placement,
     Release,
     Request,
@@ -145,11 +146,11 @@ class Ledger:
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(log W), two round trips; W wait."""
-        text, delivered, rank, pace, charging = self._pipe(
+        text, delivered, rank, (pace_ms, pace_watts), charging = self._pipe(
             ("HGET", key(self.zone, "sessions"), session),
             ("HGET", key(self.zone, "delivered"), session),
             ("ZRANK", key(self.zone, "waiting"), session),
-            ("HGET", key(self.zone, "pace"), "ms"),
+            ("HMGET", key(self.zone, "pace"), "ms", "watts"),
             ("HGET", key(self.zone, "states"), "charging"),
         )
         if text is None:
@@ -157,6 +158,7 @@ class Ledger:
         record = json.loads(text)
         (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
         position = 0 if rank is None else rank + 1
+        pace = Pace(pace_ms or "", pace_watts or "", int(charging or 0))
         return SessionRecord(
             session=session,
             state=record["state"],
@@ -172,7 +174,7 @@ class Ledger:
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
             position=position,
-            expected_wait_ms=expected_wait_ms(position, pace or "", int(charging or 0), record.get("takes", 0)),
+            expected_wait_ms=expected_wait_ms(position, record["watts"], record.get("takes", 0), pace),
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:

@@ -38,6 +38,32 @@ class Request:
     priority: str = "normal"
 
 
+class Pace(NamedTuple):
+    """How fast room comes free in a zone: a session of `watts` ends every `ms` (numbers as text, '' if not known yet).
+
+    `charging` is how many charge now.
+    """
+
+    ms: str
+    watts: str
+    charging: int
+
+
+def expected_wait_ms(position: int, watts: int, takes: int, pace: Pace) -> int | None:
+    """How long until a session at this place in line begins; None if it does not wait.
+
+    For each one before it a session must end, and as many for itself as its power needs. Until the pace is known it is
+    assumed that those who charge are like this one: of n cars that take D ms each and began at random, one ends every
+    D ÷ (n + 1).
+    """
+    if not position:
+        return None
+    if not pace.ms:
+        return round(position * takes / (pace.charging + 1))
+    ends = position - 1 + max(1.0, watts / float(pace.watts))
+    return round(ends * float(pace.ms))
+
+
 class Placement(NamedTuple):
     """The answer to one request; only `outcome` is set when it is FULL, TOO_BIG, NOWHERE or CONFLICT."""
 
@@ -53,24 +79,15 @@ class Placement(NamedTuple):
     accepted: int = 0
     position: int = 0
     """In line, from 1; 0 if it does not wait."""
-    pace: str = ""
+    pace_ms: str = ""
+    pace_watts: str = ""
     charging: int = 0
     takes: int = 0
 
     @property
     def expected_wait_ms(self) -> int | None:
-        return expected_wait_ms(self.position, self.pace, self.charging, self.takes)
-
-
-def expected_wait_ms(position: int, pace: str, charging: int, takes: int) -> int | None:
-    """How long until a session at this place in line begins; None if it does not wait.
-
-    A session ends every `pace` ms. Until one has, it is assumed that those who charge are like this one: of n cars that
-    take D each and began at random, one ends every D ÷ (n + 1).
-    """
-    if not position:
-        return None
-    return round(position * (float(pace) if pace else takes / (charging + 1)))
+        pace = Pace(self.pace_ms, self.pace_watts, self.charging)
+        return expected_wait_ms(self.position, self.watts, self.takes, pace)
 
 
 class Release(NamedTuple):

@@ -19,12 +19,12 @@ def test_every_key_is_described_with_its_type(redis: Redis) -> None:
     ledger = Ledger(redis, "default")
     ledger.heartbeat(Heartbeat("one", "http://one", 0, 1, 50_000, 50_000))
     ledger.heartbeat(Heartbeat("one", "http://one", 1, 2, 50_000, 50_000))
-    ledger.reserve([Request("default-a", "car", 11_000, 10_000)])
+    ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("a", 11_000), ("c", 50_000))])
     ledger.heartbeat(Heartbeat("one", "http://one", 1, 3, 50_000, 50_000, sessions=[A]))
     ledger.heartbeat(
         Heartbeat("one", "http://one", 1, 4, 50_000, 50_000, ended=[Ended("default-a", 1, "finished", 10)])
     )
-    ledger.reserve([Request("default-b", "car", 11_000, 10_000), Request("default-c", "car", 50_000, 10_000)])
+    ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("b", 11_000), ("d", 50_000))])
     described = dict(re.findall(r"^\| `(\{grid:default\}:\w+)` \| (\w+)", DOC, re.MULTILINE))
     assert described == {key: redis.type(key).upper() for key in zone_keys("default")}
 

@@ -50,7 +50,7 @@ local function records(fields)
   return found
 end
 
-local running, ended, freed = {}, {}, 0
+local running, ended, freed, freed_watts = {}, {}, 0, 0
 local cancels, starts = {}, {}
 
 local function order_cancel(session, attempt)
@@ -165,7 +165,7 @@ local function end_session(item)
     record = read(SESSIONS, field)
   end
   if not record then return end
-  ended[field], freed = true, freed + 1
+  ended[field], freed, freed_watts = true, freed + 1, freed_watts + record.watts
   if not record.superseded then
     call('HSET', DELIVERED, session, record.done + delivered_wh)
   end
@@ -203,13 +203,17 @@ local function reconcile()
   end
 end
 
--- How fast sessions end in this zone, for those who ask when their turn comes: the mean of about the last 16 intervals.
+-- How fast room comes free in this zone while somebody waits for it, and how much at a time: means of about the last
+-- 16 sessions that ended.
 local function measure_pace()
-  local last, ms = unpack(call('HMGET', PACE, 'at', 'ms'))
+  if call('EXISTS', WAITING) == 0 then return call('HDEL', PACE, 'at') end
+  local last, ms, watts = unpack(call('HMGET', PACE, 'at', 'ms', 'watts'))
   if last then
-    local interval, weight = (now - last) / freed, (15 / 16) ^ freed
-    local mean = ms and ms * weight + interval * (1 - weight) or interval
-    call('HSET', PACE, 'ms', string.format('%.3f', mean))
+    local old = (15 / 16) ^ freed
+    local function mean(before, present)
+      return string.format('%.3f', before and before * old + present * (1 - old) or present)
+    end
+    call('HSET', PACE, 'ms', mean(ms, (now - last) / freed), 'watts', mean(watts, freed_watts / freed))
   end
   call('HSET', PACE, 'at', now)
 end

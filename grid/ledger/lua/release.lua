@@ -18,17 +18,22 @@ local function unconfirmed(record)
   return record.state == 'reserved' or record.state == 'unsettled'
 end
 
+-- It waits because its substation is gone; but its only caller is told now that it failed.
+local function is_unpromised(record)
+  return record.state == 'waiting' and not record.promised
+end
+
 function outcomes.refused(session, record)
   if unconfirmed(record) then
     give_back(session, record, settled(record))
-  elseif record.state == 'waiting' then
+  elseif is_unpromised(record) then
     rest(session, record, settled(record))
   end
 end
 
 function outcomes.unknown(session, record)
   if unconfirmed(record) then supersede(session, record) end
-  if unconfirmed(record) or record.state == 'waiting' then rest(session, record, settled(record)) end
+  if unconfirmed(record) or is_unpromised(record) then rest(session, record, settled(record)) end
 end
 
 function outcomes.cancelled(session, record)

@@ -5,11 +5,11 @@
              avoid: [substation],   -- those that have just refused these requests
              longest_line }         -- so many may wait
   returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, position,
-                              pace, charging, takes }
+                              pace_ms, pace_watts, charging, takes }
              placed   the watts are held; energy_wh is what is still missing
              waiting  in line, at `position`; it is given to a substation as soon as there is room, see serve.lua.
-                      Every `pace` ms (a number in a string, '' if not known yet) a session ends in this zone, so
-                      many are `charging`, and this one `takes` so many ms
+                      Every `pace_ms` a session of `pace_watts` ends in this zone (numbers as text, '' if not known
+                      yet), so many are `charging`, and this one `takes` so many ms
              ended    known, and finished, cancelled or expired before, or its owner's cancel is under way
              conflict the session id is known with other values
              full     nobody has room, and the line is full   (nothing is recorded; only the outcome is returned)
@@ -20,14 +20,21 @@
 
   O(log N + window) per request for N substations, and O(lines × log W) once if W wait: see serve.lua.
 ]]
-local function answer(outcome, record, session)
-  local position = record.state == 'waiting' and call('ZRANK', WAITING, session) + 1 or 0
+local function answer(outcome, record)
   return {
     outcome, record.state, record.substation, substation_of(record.substation).url, record.epoch, record.attempt,
-    record.watts, record.energy_wh - record.done, record.accepted, position,
-    position > 0 and call('HGET', PACE, 'ms') or '',
-    position > 0 and tonumber(call('HGET', STATES, 'charging') or 0) or 0, record.takes or 0,
+    record.watts, record.energy_wh - record.done, record.accepted,
   }
+end
+
+local function place_in_line(session, record)
+  local told = answer('waiting', record)
+  local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
+  told[10] = call('ZRANK', WAITING, session) + 1
+  told[11], told[12] = ms or '', watts or ''
+  told[13] = tonumber(call('HGET', STATES, 'charging') or 0)
+  told[14] = record.takes or 0
+  return told
 end
 
 local somebody_waits = call('EXISTS', WAITING) == 1
@@ -80,16 +87,14 @@ local function place(session, record)
   record.promised = true
   rest(session, record, 'waiting')
   somebody_waits = true
-  return answer('waiting', record, session)
+  return place_in_line(session, record)
 end
 
 -- Two callers have this session now, and what one of them is told the other does not know.
-local function again(outcome, session, record)
-  if not record.promised and not placed_now[session] then
-    record.promised = true
-    write(session, record)
-  end
-  return answer(outcome, record, session)
+local function promise(session, record)
+  if record.promised or placed_now[session] then return end
+  record.promised = true
+  write(session, record)
 end
 
 local function is_another(request, record)
@@ -111,9 +116,11 @@ for i, request in ipairs(asked.requests) do
   elseif record.state == 'requested' then
     answers[i] = place(session, record)
   elseif record.state == 'waiting' then
-    answers[i] = again('waiting', session, record)
+    promise(session, record)
+    answers[i] = place_in_line(session, record)
   elseif HOLDS_WATTS[record.state] and not record.cancelled then
-    answers[i] = again('placed', session, record)
+    promise(session, record)
+    answers[i] = answer('placed', record)
   else
     answers[i] = answer('ended', record)
   end

@@ -4,6 +4,7 @@ import pytest
 from redis import Redis
 
 from grid.ledger import Cancel, Ledger, LineRecord, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger.keys import key
 
 from .conftest import (
     GIVE_UP_MS,
@@ -473,15 +474,23 @@ class TestAnswers:
         assert [p.outcome for p in ledger.reserve([Request("s", "car", 9, 1)])] == [Outcome.FULL]
 
     def test_the_wait_is_estimated_from_how_fast_sessions_end(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("s0", 75_000)
         for session in ("quarter", "other quarter"):
             zone.clock.advance(5_000)
             full.ends(session)
             full.beat()
-        for number in range(1, 4):
-            assert zone.reserve(f"s{number}", 60_000).expected_wait_ms == number * 5_000
-        record = zone.ledger.session("s2")
+        assert [zone.reserve(f"s{number}", 25_000).position for number in range(1, 3)] == [0, 0]
+        assert zone.reserve("s3", 25_000).expected_wait_ms == 2 * 5_000
+        record = zone.ledger.session("s0")
         assert record is not None
-        assert (record.position, record.expected_wait_ms) == (2, 10_000)
+        assert (record.position, record.expected_wait_ms) == (1, 3 * 5_000), "three times the power of those that ended"
+
+    def test_times_when_nobody_waited_do_not_count(self, zone: Zone, full: Substation) -> None:
+        for session in ("quarter", "other quarter"):
+            zone.clock.advance(HOUR_MS)
+            full.ends(session)
+            full.beat()
+        assert zone.redis.hgetall(key("default", "pace")) == {}
 
     def test_and_before_any_has_ended_from_those_who_charge(self, zone: Zone, full: Substation) -> None:
         # 3 cars charge. If each takes as long as this one, an hour, one ends every 15 minutes.
