@@ -1,6 +1,7 @@
 --[[
-  Which substation takes so many watts: the least loaded with room. Only a window of the least loaded is looked at;
-  if none of them has room, the one with the most room has. Nothing grows with the number of substations but a logarithm.
+  Which substation takes so many watts, and its room: the least loaded that has so much. Only a window of the least loaded
+  is looked at; if none of them has room, the one with the most room has, or nobody. Nothing grows with the number of
+  substations but a logarithm.
 ]]
 local avoid, avoided = {}, 0
 for _, id in ipairs(asked.avoid or {}) do
@@ -21,18 +22,21 @@ local function least_loaded_with_room(watts, first, last)
   if #nearest == 0 then return end
   local room = call('ZMSCORE', HEADROOM, unpack(nearest))
   for i, id in ipairs(nearest) do
-    if not avoid[id] and tonumber(room[i]) >= watts then return id end
+    local free = tonumber(room[i])
+    if not avoid[id] and free >= watts then return id, free end
   end
 end
 
--- Mostly the first few have room; the rest of the window is read only when none of them has.
+-- Mostly the first few have room; anything else is read only when none of them has.
 local FIRST_LOOK = 4
 local function pick(watts)
+  local id, room = least_loaded_with_room(watts, 0, FIRST_LOOK - 1)
+  if id then return id, room end
   local leader, most = roomiest()
   if not leader or most < watts then return end
-  return least_loaded_with_room(watts, 0, FIRST_LOOK - 1)
-    or least_loaded_with_room(watts, FIRST_LOOK, asked.window + avoided - 1)
-    or leader
+  id, room = least_loaded_with_room(watts, FIRST_LOOK, asked.window + avoided - 1)
+  if id then return id, room end
+  return leader, most
 end
 
 local seen = {}

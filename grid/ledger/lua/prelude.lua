@@ -69,8 +69,10 @@ local function reindex(id, committed, limit, keeps)
   call('ZADD', LOAD, limit > 0 and committed / limit or 1, id)
 end
 
-local function commit(id, watts)
+-- Whoever has just picked it knows its room.
+local function commit(id, watts, room)
   local committed = call('HINCRBY', COMMITTED, id, watts)
+  if room then return reindex(id, committed, committed - watts + room) end
   if call('ZSCORE', LOAD, id) then
     local limit = tonumber(call('ZSCORE', LIMIT, id))
     call('ZINCRBY', HEADROOM, -watts, id)

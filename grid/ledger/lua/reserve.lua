@@ -47,14 +47,14 @@ end
 -- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them.
 local function pick_behind_the_line(record)
   if not all_served then return end
-  local id = pick(record.watts)
-  if not id or not somebody_waits or not somebody_is_overdue() then return id end
+  local id, room = pick(record.watts)
+  if not id or not somebody_waits or not somebody_is_overdue() then return id, room end
   local overtaken = {}
   for _, front in ipairs(fronts(math.huge)) do
     if is_overtaken(front, record.latest) then overtaken[#overtaken + 1] = front end
   end
   if keep_room_for_all(overtaken) then return pick(record.watts) end
-  return id
+  return id, room
 end
 
 local function no_room(watts)
@@ -76,9 +76,9 @@ end
 
 local placed_now = {}
 local function place(session, record)
-  local id = pick_behind_the_line(record)
+  local id, room = pick_behind_the_line(record)
   if id then
-    reserve(session, record, id, substation_of(id).epoch)
+    reserve(session, record, id, substation_of(id).epoch, room)
     placed_now[session] = true
     return answer('placed', record)
   end

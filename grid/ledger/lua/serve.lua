@@ -12,9 +12,9 @@ local GRANTS = 100
 local KEEPING = 1 / 8
 
 local given = {}
-local function grant(session, record, id)
+local function grant(session, record, id, room)
   record.promised, record.granted, record.waited = true, true, now - record.since
-  reserve(session, record, id, substation_of(id).epoch)
+  reserve(session, record, id, substation_of(id).epoch, room)
   given[#given + 1] = { session, record }
 end
 
@@ -90,16 +90,17 @@ local function serve()
     local i = earliest(first)
     if not i then return true end
     local front = first[i]
-    _, room = roomiest()
-    local record = not is_too_big(front.line, room) and read(SESSIONS, front.session)
-    local id = record and pick(record.watts)
+    local _, most = roomiest()
+    local record = not is_too_big(front.line, most) and read(SESSIONS, front.session)
+    local id, free
+    if record then id, free = pick(record.watts) end
     if not id then
       if front.kind == UNKEPT and is_overdue_since(front.latest) then overtaken[#overtaken + 1] = front end
       table.remove(first, i)
     elseif keep_room_for_all(overtaken) then
       overtaken = {}
     else
-      grant(front.session, record, id)
+      grant(front.session, record, id, free)
       granted = granted + 1
       first[i] = first_in(front.kind, front.line)
       if not first[i] then table.remove(first, i) end

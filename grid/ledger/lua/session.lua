@@ -11,18 +11,18 @@ local function enter(session, record, state)
 end
 
 -- From here on the session's watts count at its substation.
-local function hold(field, record)
+local function hold(field, record, room)
   write(field, record)
   call('ZADD', BY_SUBSTATION, 0, record.substation .. '|' .. field)
-  commit(record.substation, record.watts)
+  commit(record.substation, record.watts, room)
 end
 
 -- From here on its substation, under its present epoch, is asked to run the next attempt.
-local function reserve(session, record, id, epoch)
+local function reserve(session, record, id, epoch, room)
   enter(session, record, 'reserved')
   if record.attempt > 0 then record.done = delivered(session, record) end
   record.substation, record.epoch, record.attempt = id, epoch, record.attempt + 1
-  hold(session, record)
+  hold(session, record, room)
   call('ZADD', DUE, now + asked.reserve_ttl, session)
 end
 
