@@ -84,7 +84,7 @@ class Session(BaseModel):
 
     session_id: str
     state: str = Field(description="waiting, reserved, charging, unsettled, requested, finished, cancelled or expired")
-    substation: str | None = Field(description="none while it waits")
+    substation: str | None = Field(description="none while it waits, or if it never had one")
     position: int | None = Field(description="in line, from 1, while it waits")
     estimated_start: str | None = Field(description="while it waits: when its turn should come")
     zone: str

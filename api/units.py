@@ -26,7 +26,7 @@ def session(body: dict[str, Any]) -> dict[str, Any]:
     return {
         "session_id": body["session_id"],
         "state": body["state"],
-        "substation": None if body["state"] == "waiting" else body["substation"],
+        "substation": None if body["state"] == "waiting" else body["substation"] or None,
         **place_in_line(body),
         "zone": zone_of(body["session_id"]),
         "vehicle_id": body["vehicle_id"],

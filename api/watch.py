@@ -4,11 +4,14 @@ import secrets
 import threading
 from collections import defaultdict
 from http import HTTPStatus
-from urllib.parse import urlencode
 
 from api.balancer import BalancerClient
 
 INTERVAL_MS = 200
+
+
+class WatchError(Exception):
+    """A balancer did not say who waits."""
 
 
 class Watch:
@@ -34,15 +37,18 @@ class Watch:
         return True
 
     def look(self) -> None:
-        """Wake those whose session waits no more. Raises Problem if no balancer answers; the next look tells them."""
+        """Wake those whose session waits no more. The next look tells them, if this one raises.
+
+        Problem: no balancer answers. WatchError: one did, and did not say.
+        """
         with self._lock:
             watched = set(self._watched)
         if not watched:
             return
-        query = urlencode([("session_id", session_id) for session_id in watched])
-        reply = self._balancer.call("GET", f"/waiting?{query}", f"watch-{secrets.token_hex(4)}")
-        if reply.status == HTTPStatus.OK:
-            self._wake(watched - set(reply.body["waiting"]))
+        reply = self._balancer.call("POST", "/waiting", f"watch-{secrets.token_hex(4)}", sorted(watched))
+        if reply.status != HTTPStatus.OK:
+            raise WatchError(f"a balancer answered {reply.status}: {reply.body.get('detail')}")
+        self._wake(watched - set(reply.body["waiting"]))
 
     def close(self) -> None:
         """Everybody is answered now: this process is about to stop."""

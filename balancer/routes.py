@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify
 
 from balancer.dispatch import Decision, Dispatcher, Result
 from balancer.schemas import RouteRequest
@@ -36,11 +36,12 @@ def create_routes(
         dispatcher = dispatchers.get(zone_of(session_id))
         return _session_or_404(session_id, dispatcher.cancel(session_id, g.request_id) if dispatcher else None)
 
-    @routes.get("/waiting")
+    @routes.post("/waiting")
     def waiting() -> Response:
-        """Which of the sessions `?session_id=…&session_id=…` wait: one call, however many are asked after."""
+        """Which of the sessions named in an array wait: one call, however many are asked after."""
+        items, _ = read_one_or_many()
         by_zone: dict[str, list[str]] = defaultdict(list)
-        for session_id in request.args.getlist("session_id"):
+        for session_id in map(str, items):
             by_zone[zone_of(session_id)].append(session_id)
         found = [ledgers[zone].waiting(sessions) for zone, sessions in by_zone.items() if zone in ledgers]
         return jsonify(waiting=sorted(set().union(*found)))

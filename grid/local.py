@@ -27,6 +27,8 @@ LOGS = Path("build/local")
 CAPACITIES_KW = (100, 150, 250)
 BALANCERS = 3
 API_PORT = 8080
+API_THREADS = 128
+"""Half of them may be held by drivers who wait to hear that their turn has come."""
 PORTS = (20_000, 32_000)
 _given: set[int] = set()
 FAKEREDIS_PATIENCE = {"REDIS_TIMEOUT_MS": "1500"}
@@ -213,6 +215,8 @@ class LocalGrid:
             **self._patience,
             **self.settings,
         }
+        if package == "api":
+            environment = {"THREADS": str(API_THREADS)} | environment
         if package == "substation":
             environment |= {"SUBSTATION_ID": name, "ADVERTISE_URL": url, "WORKERS": "1"}
         return Service(name, url, command, environment | variables, self.logs / f"{name}.log")

@@ -5,12 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Queue
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from api.balancer import BalancerClient
-from api.watch import Watch
+from api.watch import Watch, WatchError
 from grid.http import Reply
 
 LONG_S = 30.0
@@ -25,10 +24,9 @@ class Balancer:
     asked: list[list[str]] = field(default_factory=list)
 
     def call(self, method: str, path: str, request_id: str, body: Any = None) -> Reply:
-        assert (method, urlsplit(path).path) == ("GET", "/waiting")
-        sessions = parse_qs(urlsplit(path).query)["session_id"]
-        self.asked.append(sorted(sessions))
-        return Reply(self.status, {"waiting": sorted(self.waiting & set(sessions))})
+        assert (method, path) == ("POST", "/waiting")
+        self.asked.append(body)
+        return Reply(self.status, {"waiting": sorted(self.waiting & set(body)), "detail": "no"})
 
 
 @pytest.fixture
@@ -113,7 +111,8 @@ def test_one_too_many_is_not_kept_waiting(watch: Watched, balancer: Balancer, dr
 def test_a_balancer_in_trouble_wakes_nobody(watch: Watched, balancer: Balancer, drivers: ThreadPoolExecutor) -> None:
     future = wait(watch, drivers, "a")
     balancer.status, balancer.waiting = 503, set()
-    watch.look()
+    with pytest.raises(WatchError, match="503: no"):
+        watch.look()
     assert not future.done()
 
 

@@ -236,7 +236,7 @@ end
 
 local function grant_what_it_keeps(session)
   local record = read(SESSIONS, session)
-  if record.watts <= asked.limit - committed() then grant(session, record, id) end
+  if record.watts <= asked.limit - committed() then grant_in_time(session, record, id) end
 end
 
 local function serve_from_here()

@@ -27,14 +27,23 @@ local function answer(outcome, record)
   }
 end
 
+local in_line = {}
 local function place_in_line(session, record)
   local told = answer('waiting', record)
-  local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
-  told[10] = call('ZRANK', WAITING, session) + 1
-  told[11], told[12] = ms or '', watts or ''
-  told[13] = tonumber(call('HGET', STATES, 'charging') or 0)
   told[14] = record.takes or 0
+  in_line[session] = told
   return told
+end
+
+-- When all of them have their places: who comes later in a fleet may be before the others.
+local function tell_places()
+  if not next(in_line) then return end
+  local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
+  local charging = tonumber(call('HGET', STATES, 'charging') or 0)
+  for session, told in pairs(in_line) do
+    told[10] = call('ZRANK', WAITING, session) + 1
+    told[11], told[12], told[13] = ms or '', watts or '', charging
+  end
 end
 
 local somebody_waits = call('EXISTS', WAITING) == 1
@@ -44,16 +53,25 @@ local function is_overtaken(front, latest)
   return front.kind == UNKEPT and is_overdue_since(front.latest) and front.latest < latest
 end
 
--- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them.
-local function pick_behind_the_line(record)
-  if not all_served then return end
-  local id, room = pick(record.watts)
-  if not id or not somebody_waits or not somebody_is_overdue() then return id, room end
+-- Once nobody more could be kept room for, nobody can in this call.
+local all_kept = false
+local function keep_room_before(latest)
+  if all_kept or not somebody_is_overdue() or enough_keep_room() then return false end
   local overtaken = {}
   for _, front in ipairs(fronts(math.huge)) do
-    if is_overtaken(front, record.latest) then overtaken[#overtaken + 1] = front end
+    if is_overtaken(front, latest) then overtaken[#overtaken + 1] = front end
   end
-  if keep_room_for_all(overtaken) then return pick(record.watts) end
+  table.sort(overtaken, function(one, other) return one.latest < other.latest end)
+  all_kept = not keep_room_for_all(overtaken)
+  return not all_kept
+end
+
+-- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them. Of
+-- about the same power only the first was looked at, so whoever else needs as much comes behind.
+local function pick_behind_the_line(record)
+  if not all_served or (somebody_waits and first_in(UNKEPT, line_of(record.watts))) then return end
+  local id, room = pick(record.watts)
+  if id and somebody_waits and keep_room_before(record.latest) then return pick(record.watts) end
   return id, room
 end
 
@@ -64,13 +82,15 @@ local function no_room(watts)
   if call('ZCARD', WAITING) >= asked.longest_line then return 'full' end
 end
 
-local function new(request)
+-- Those of a fleet come one ms after the other, so that they keep their order.
+local function new(request, number)
   local record = {
     vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
     ready_by = request.ready_by, priority = request.priority,
     substation = '', epoch = 0, attempt = 0, done = 0, accepted = now,
   }
   take_a_place(record)
+  record.latest = record.latest + number - 1
   return record
 end
 
@@ -110,7 +130,7 @@ for i, request in ipairs(asked.requests) do
   local session = request.session
   local record = read(SESSIONS, session)
   if not record then
-    answers[i] = place(session, new(request))
+    answers[i] = place(session, new(request, i))
   elseif is_another(request, record) then
     answers[i] = { 'conflict' }
   elseif record.state == 'requested' then
@@ -125,5 +145,6 @@ for i, request in ipairs(asked.requests) do
     answers[i] = answer('ended', record)
   end
 end
+tell_places()
 write_counts()
 return answers

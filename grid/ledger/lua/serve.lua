@@ -13,7 +13,8 @@ local KEEPING = 1 / 8
 
 local given = {}
 local function grant(session, record, id, room)
-  record.promised, record.granted, record.waited = true, true, now - record.since
+  record.promised, record.granted = true, true
+  record.waited = (record.waited or 0) + now - record.since
   reserve(session, record, id, substation_of(id).epoch, room)
   given[#given + 1] = { session, record }
 end
@@ -25,6 +26,15 @@ end
 local function somebody_is_overdue()
   local _, latest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
   return latest ~= nil and is_overdue_since(tonumber(latest))
+end
+
+-- Too late for the next sweep to have noticed: there is nothing left to be in time for.
+local function grant_in_time(session, record, id, room)
+  if now >= given_up_at(record) then
+    rest(session, record, 'expired')
+  else
+    grant(session, record, id, room)
+  end
 end
 
 -- The first of each line up to this power, the lines of those for whom room is kept apart.
@@ -53,19 +63,26 @@ local function enough_keep_room()
   return keeping >= math.ceil(call('ZCARD', LOAD) * KEEPING)
 end
 
--- Of those that could ever carry it, the one with the most room; none of those that keep room already. Says if it did.
+-- The one of these substations with the most room that could ever carry it, and keeps none yet.
+local function best_to_keep(watts, ids)
+  if #ids == 0 then return end
+  local limit, room = call('ZMSCORE', LIMIT, unpack(ids)), call('ZMSCORE', HEADROOM, unpack(ids))
+  local best, most = nil, -1
+  for i, id in ipairs(ids) do
+    local free = tonumber(room[i] or -1)
+    if tonumber(limit[i]) >= watts and free > most then best, most = id, free end
+  end
+  return best
+end
+
+-- Says if a substation keeps room for it from now on.
 local function keep_room(session)
   if enough_keep_room() then return false end
   local record = read(SESSIONS, session)
-  local able = call('ZRANGEBYSCORE', LIMIT, record.watts, '+inf', 'LIMIT', 0, asked.window)
-  if #able == 0 then return false end
-  local best, most = nil, -1
-  for i, room in ipairs(call('ZMSCORE', HEADROOM, unpack(able))) do
-    local free = tonumber(room or -1)
-    if free > most then best, most = able[i], free end
-  end
-  if best then keep(session, record, best, read(SUBSTATIONS, best)) end
-  return best ~= nil
+  local id = best_to_keep(record.watts, call('ZREVRANGE', HEADROOM, 0, asked.window - 1))
+    or best_to_keep(record.watts, call('ZREVRANGE', LIMIT, 0, asked.window - 1))
+  if id then keep(session, record, id, read(SUBSTATIONS, id)) end
+  return id ~= nil
 end
 
 local function keep_room_for_all(overtaken)
@@ -84,9 +101,10 @@ local function serve()
   local _, room = roomiest()
   if not room or is_too_big(smallest_line(), room) then return true end
   -- Bigger ones are not looked at, but for those who may not be overtaken.
-  local first, overtaken = fronts(somebody_is_overdue() and math.huge or 1.1 * room), {}
-  local granted = 0
-  while granted < GRANTS do
+  local all = somebody_is_overdue() and not enough_keep_room()
+  local first, overtaken = fronts(all and math.huge or 1.1 * room), {}
+  local given_away = 0
+  while given_away < GRANTS do
     local i = earliest(first)
     if not i then return true end
     local front = first[i]
@@ -100,8 +118,8 @@ local function serve()
     elseif keep_room_for_all(overtaken) then
       overtaken = {}
     else
-      grant(front.session, record, id, free)
-      granted = granted + 1
+      grant_in_time(front.session, record, id, free)
+      given_away = given_away + 1
       first[i] = first_in(front.kind, front.line)
       if not first[i] then table.remove(first, i) end
     end

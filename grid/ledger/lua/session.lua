@@ -26,13 +26,18 @@ local function reserve(session, record, id, epoch, room)
   call('ZADD', DUE, now + asked.reserve_ttl, session)
 end
 
+-- When a session that waits has waited in vain. One that charged before is plugged in: it has some time in any case.
+local function given_up_at(record)
+  if not record.ready_by then return record.since + asked.give_up end
+  return record.attempt > 0 and math.max(record.ready_by, record.since + asked.patience) or record.ready_by
+end
+
 -- The session runs nowhere now. If it waits it is given up at some time; else it is remembered for a while, as an
 -- answer to whoever asks.
 local function rest(session, record, state)
   enter(session, record, state)
   write(session, record)
-  local given_up = record.ready_by or record.accepted + asked.give_up
-  call('ZADD', DUE, state == 'waiting' and given_up or now + asked.retention, session)
+  call('ZADD', DUE, state == 'waiting' and given_up_at(record) or now + asked.retention, session)
 end
 
 -- Its watts no longer count.

@@ -5,6 +5,7 @@ from redis import Redis
 
 from grid.ledger import Cancel, Ledger, LineRecord, Outcome, Release, ReleaseOutcome, Request
 from grid.ledger.keys import key
+from grid.ledger.ledger import WINDOW
 
 from .conftest import (
     GIVE_UP_MS,
@@ -170,6 +171,29 @@ class TestNobodyJumps:
         assert zone.reserve("second", 20_000).outcome is Outcome.PLACED
         assert zone.state("first") == "waiting"
 
+    def test_nor_of_one_behind_another_of_about_its_power(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("just too big", 24_900)
+        zone.clock.advance(1)
+        zone.reserve("would fit", 24_500)
+        full.ends("quarter")
+        full.limit = 99_500
+        assert full.beat().grants == []
+        assert zone.reserve("new", 24_500).outcome is Outcome.WAITING
+        assert zone.reserve("small", 20_000).outcome is Outcome.PLACED
+
+    def test_an_emergency_that_is_new_may_pass_one_that_is_overdue(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("big", 60_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        assert zone.reserve("ambulance", 20_000, priority="emergency").outcome is Outcome.PLACED
+        assert [row.keeps for row in zone.ledger.grid()] == [None]
+
+    def test_nor_a_smaller_one_of_the_same_fleet_once_that_one_is_overdue(self, zone: Zone, full: Substation) -> None:
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        late = Request("late already", "car", 60_000, 10_000, ready_by=zone.clock.now + 1)
+        placements = zone.ledger.reserve([late, Request("small", "car", 20_000, 10_000)])
+        assert [placement.outcome for placement in placements] == [Outcome.WAITING, Outcome.WAITING]
+
     def test_more_than_one_call_can_give_is_left_to_the_line(self, zone: Zone, full: Substation) -> None:
         zone.ledger.reserve([Request(f"s{i}", "car", 1_000, 10_000) for i in range(150)])
         two = Substation(zone.ledger, "two", 1_000_000)
@@ -305,6 +329,27 @@ class TestRoomIsKept:
         keeps = {row.substation: row.keeps for row in zone.ledger.grid()}
         assert keeps == {"one": None, "three": "big", "too small": None}
 
+    def test_for_the_first_in_order_whatever_its_power(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("first", 90_000)
+        zone.clock.advance(1)
+        zone.reserve("second", 60_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        zone.reserve("new", 5_000)
+        assert [row.keeps for row in zone.ledger.grid()] == ["first"]
+
+    def test_not_by_one_that_is_gone_however_many_are(self, zone: Zone, full: Substation) -> None:
+        for number in range(WINDOW + 1):
+            zone.substation(f"gone-{number}", 90_000)
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        full.beat()
+        zone.ledger.sweep()
+        zone.reserve("big", 60_000)
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.release([Release("quarter", 1, ReleaseOutcome.CANCELLED)])
+        zone.reserve("new", 5_000)
+        assert {row.substation for row in zone.ledger.grid() if row.keeps} == {"one"}
+
     def test_if_another_has_room_first_it_goes_there(self, zone: Zone, full: Substation) -> None:
         zone.reserve("big", 60_000)
         zone.clock.advance(PATIENCE_MS)
@@ -392,8 +437,9 @@ class TestRoomIsKept:
         zone.reserve("newer", 5_000)
         assert sorted(row.keeps for row in zone.ledger.grid() if row.keeps) == ["second", "third"]
 
-    def test_a_350_kw_request_among_a_stream_of_7_kw_ones_starts_within_the_bound(self, zone: Zone) -> None:
-        """Its latest start, the longest session that runs by then, and a heartbeat to be told of it."""
+    @pytest.mark.parametrize("ahead", [0, 60])
+    def test_a_350_kw_request_among_a_stream_of_7_kw_ones_starts_within_the_bound(self, zone: Zone, ahead: int) -> None:
+        """When its latest start has passed and those before it have had their turn: the longest charge, and a beat."""
         patience, beat, lasts = 60_000, 1_000, 90_000
         zone.ledger = Ledger(zone.redis, "default", clock=zone.clock, patience_ms=patience)
         hub = zone.substation("hub", 400_000)
@@ -401,10 +447,13 @@ class TestRoomIsKept:
         for session in ends_at:
             hub.starts(session, 7_000)
         hub.beat()
+        before = {f"before {number}" for number in range(ahead)}
+        zone.ledger.reserve([Request(session, "car", 7_000, 10_000) for session in sorted(before)])
+        zone.clock.advance(beat)
         zone.reserve("truck", 350_000)
-        latest_start = zone.clock.now + patience
+        its_turn = latest_start = zone.clock.now + patience
         while "truck" not in ends_at:
-            assert zone.clock.now <= latest_start + lasts + beat
+            assert zone.clock.now <= its_turn + lasts + beat
             zone.clock.advance(beat)
             zone.reserve(f"at {zone.clock.now}", 7_000)
             for session in [session for session, at in ends_at.items() if at <= zone.clock.now]:
@@ -412,6 +461,8 @@ class TestRoomIsKept:
                 del ends_at[session]
             for session in hub.starts_what_it_was_given(hub.beat()):
                 ends_at[session] = zone.clock.now + lasts
+            if before & set(zone.line()):
+                its_turn = max(its_turn, zone.clock.now + beat)
         assert zone.clock.now > latest_start, "until then smaller ones pass"
 
 
@@ -425,6 +476,31 @@ class TestEnds:
         assert (zone.state("s"), zone.line()) == ("expired", [])
         again = zone.reserve("s", 25_000, ready_by=zone.clock.now)
         assert (again.outcome, again.state) == (Outcome.ENDED, "expired")
+
+    def test_nobody_is_given_room_too_late_for_a_sweep_to_have_noticed(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("late", 25_000, ready_by=zone.clock.now + HOUR_MS)
+        zone.reserve("in time", 25_000, ready_by=zone.clock.now + 2 * HOUR_MS)
+        zone.clock.advance(HOUR_MS)
+        full.ends("quarter")
+        assert [grant.session for grant in full.beat().grants] == ["in time"]
+        assert zone.state("late") == "expired"
+
+    def test_what_charged_and_waits_again_has_some_time_in_any_case(self, zone: Zone, full: Substation) -> None:
+        zone.reserve("s", 25_000, ready_by=zone.clock.now + HOUR_MS)
+        full.ends("quarter")
+        full.starts_what_it_was_given(full.beat())
+        full.beat()
+        zone.clock.advance(GIVE_UP_MS)
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+            zone.clock.advance(wait)
+            zone.ledger.sweep()
+        assert (zone.state("s"), zone.state("half")) == ("waiting", "waiting")
+        zone.clock.advance(PATIENCE_MS)
+        zone.ledger.sweep()
+        assert (zone.state("s"), zone.state("half")) == ("expired", "waiting")
+        zone.clock.advance(GIVE_UP_MS - PATIENCE_MS)
+        zone.ledger.sweep()
+        assert zone.state("half") == "expired"
 
     def test_without_one_it_waits_for_a_long_time(self, zone: Zone, full: Substation) -> None:
         zone.reserve("s", 25_000)
@@ -454,6 +530,40 @@ class TestEnds:
         zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
         reply = full.beat()
         assert (reply.grants, reply.cancels) == ([], [Cancel("s", 1)])
+
+
+class TestFleets:
+    def test_they_keep_their_order_and_are_told_the_places_that_they_have(self, zone: Zone, full: Substation) -> None:
+        names = [f"{name}" for name in "zyxwvu"]
+        placements = zone.ledger.reserve([Request(name, "car", 25_000, 10_000) for name in names])
+        assert [placement.position for placement in placements] == [1, 2, 3, 4, 5, 6]
+        assert zone.line() == names
+
+    def test_also_if_the_last_one_is_the_first_in_line(self, zone: Zone, full: Substation) -> None:
+        fleet = [Request("a", "car", 25_000, 10_000), Request("b", "car", 25_000, 10_000, priority="emergency")]
+        assert [placement.position for placement in zone.ledger.reserve(fleet)] == [2, 1]
+
+    def test_a_thousand_do_not_look_for_the_overdue_again_and_again(self, redis_server_url: str) -> None:
+        with Redis.from_url(redis_server_url, decode_responses=True) as redis:
+            per_car = [fleet_commands(redis, cars) / cars for cars in (10, 500)]
+        assert per_car[1] < 25
+
+
+def fleet_commands(redis: Redis, cars: int) -> int:
+    """Of a fleet that finds room while a hundred different powers are overdue, and nobody may keep more room."""
+    redis.flushall()
+    clock = Clock()
+    zone = Zone(redis, Ledger(redis, "default", clock=clock), clock)
+    one = zone.substation("one", 1_000_000)
+    zone.substation("two", 1_000_000)
+    one.starts("rest", 900_000)
+    one.beat()
+    zone.ledger.reserve([Request("all of two", "car", 900_000, 10_000)])
+    zone.ledger.reserve([Request(f"s{kw}", "car", kw * 1_000, 10_000) for kw in range(200, 300)])
+    clock.advance(PATIENCE_MS)
+    before = calls(redis)
+    zone.ledger.reserve([Request(f"new-{number}", "car", 100, 10_000) for number in range(cars)])
+    return calls(redis) - before
 
 
 class TestAnswers:
