@@ -100,7 +100,7 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
         bodies: dict[int, dict[str, Any]] = {}
         for i, item in enumerate(items):
             try:
-                wanted[i] = check(ChargeRequest, item, f"{i}" if many else "", zones=zones)
+                wanted[i] = check(ChargeRequest, item, f"{i}" if many else "", zones=zones, keyed=key is not None)
             except Problem as problem:
                 bodies[i] = problem.body()
         if wanted:
@@ -109,7 +109,8 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
             if reply.status != HTTPStatus.MULTI_STATUS:
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
-                bodies[i] = _accepted(request, decided) if decided["status"] in _ACCEPTED else decided
+                accepted = decided["status"] in _ACCEPTED
+                bodies[i] = _accepted(request, decided) if accepted else _refused(decided, f"{i}." if many else "")
         response = answer([bodies[i] for i in range(len(items))], many)
         if response.status_code in _ACCEPTED:
             response.headers["Location"] = f"/sessions/{bodies[0]['session_id']}"
@@ -185,6 +186,13 @@ def _order(wanted: ChargeRequest, session_id: str) -> dict[str, Any]:
         "ready_by": wanted.ready_by_ms,
         "priority": wanted.priority,
     }
+
+
+def _refused(decided: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """A problem that the balancer found, its fields named as the api names them in an array."""
+    if "errors" not in decided:
+        return decided
+    return {**decided, "errors": [{**error, "field": prefix + error["field"]} for error in decided["errors"]]}
 
 
 def _accepted(wanted: ChargeRequest, decided: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Result(StrEnum):
     FULL = "full"
     """The line too."""
     TOO_BIG = "too-big"
+    TOO_LATE = "too-late"
     CONFLICT = "conflict"
     UNANSWERED = "unanswered"
     """The substations with room refused or did not answer, or there is none at all."""
@@ -55,6 +56,7 @@ _DECIDED = {
     Outcome.ENDED: Result.ENDED,
     Outcome.FULL: Result.FULL,
     Outcome.TOO_BIG: Result.TOO_BIG,
+    Outcome.TOO_LATE: Result.TOO_LATE,
     Outcome.NOWHERE: Result.UNANSWERED,
     Outcome.CONFLICT: Result.CONFLICT,
 }

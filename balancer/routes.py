@@ -10,7 +10,7 @@ from balancer.dispatch import Decision, Dispatcher, Result
 from balancer.schemas import RouteRequest
 from grid.bodies import answer, check, read_one_or_many
 from grid.ledger import Ledger, Request, SessionRecord, SubstationRecord
-from grid.problems import Problem
+from grid.problems import Problem, invalid_field
 from grid.session_ids import zone_of
 
 
@@ -86,6 +86,8 @@ def create_routes(
             problem = Problem("idempotency-conflict", f"{request.session_id} was asked for with other values")
         elif decision.result is Result.TOO_BIG:
             problem = _too_powerful(request)
+        elif decision.result is Result.TOO_LATE:
+            problem = invalid_field("ready_by", "must be in the future")
         else:
             problem = Problem(_REFUSALS[decision.result], _why(request, decision), retry_after_s=retry_after_s)
         return problem.body()

@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     FULL = "full"
     TOO_BIG = "too-big"
+    TOO_LATE = "too-late"
     NOWHERE = "nowhere"
 
 
@@ -65,7 +66,7 @@ def expected_wait_ms(position: int, watts: int, takes: int, pace: Pace) -> int |
 
 
 class Placement(NamedTuple):
-    """The answer to one request; only `outcome` is set when it is FULL, TOO_BIG, NOWHERE or CONFLICT."""
+    """The answer to one request; only `outcome` is set when it is FULL, TOO_BIG, TOO_LATE, NOWHERE or CONFLICT."""
 
     outcome: Outcome
     state: str = ""

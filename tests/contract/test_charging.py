@@ -145,6 +145,8 @@ def test_at_the_end_of_the_line_it_says_so_and_when_to_come_back(
 def test_what_no_substation_is_built_for_is_a_wrong_field(grid: Grid, one: SubstationUnderTest) -> None:
     problem = problem_in(grid.request_charge(power_kw=101), 422, "too-powerful")
     assert [error["field"] for error in problem["errors"]] == ["power_kw"]
+    fleet = grid.api.post("/request-charge", json=[CAR, {**CAR, "power_kw": 101}])
+    assert [error["field"] for error in body_of(fleet)[1]["errors"]] == ["1.power_kw"]
 
 
 def test_a_zone_without_substations_is_not_full_but_out_of_reach(grid: Grid) -> None:

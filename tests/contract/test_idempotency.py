@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +84,20 @@ def test_what_was_refused_may_be_asked_for_again(
     problem_in(post(grid, CAR), 503, "grid-full")
     grid.api.delete(big)
     session_of(post(grid, CAR))
+
+
+def test_repeated_after_its_ready_by_time_it_is_still_the_same_session(
+    grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready_by = datetime.now(UTC) + timedelta(seconds=10)
+    grid.clock.seconds = ready_by.timestamp() - 10
+    car = {**CAR, "ready_by": ready_by.isoformat()}
+    first = session_of(post(grid, car))
+    monkeypatch.setattr("api.schemas.datetime", SimpleNamespace(now=lambda zone: ready_by + timedelta(seconds=1)))
+    grid.clock.advance(11)
+    assert session_of(post(grid, car)) == first
+    problem = problem_in(post(grid, car, {"Idempotency-Key": "a new one"}), 422, "invalid-request")
+    assert [error["field"] for error in problem["errors"]] == ["ready_by"]
 
 
 def test_what_has_ended_is_not_started_again(grid: Grid, one: SubstationUnderTest) -> None:

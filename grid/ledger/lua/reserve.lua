@@ -14,6 +14,7 @@
              conflict the session id is known with other values
              full     nobody has room, and the line is full   (nothing is recorded; only the outcome is returned)
              too-big  no substation of this zone could ever carry so much   (likewise)
+             too-late its ready-by time has passed   (likewise)
              nowhere  no substation is routable at all   (likewise)
 
   A known session id gets its first answer again: the id is the idempotency key.
@@ -129,7 +130,9 @@ local answers = {}
 for i, request in ipairs(asked.requests) do
   local session = request.session
   local record = read(SESSIONS, session)
-  if not record then
+  if not record and (request.ready_by or math.huge) <= now then
+    answers[i] = { 'too-late' }
+  elseif not record then
     answers[i] = place(session, new(request, i))
   elseif is_another(request, record) then
     answers[i] = { 'conflict' }
