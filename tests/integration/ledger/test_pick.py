@@ -43,9 +43,9 @@ def kind_and_redis(request: pytest.FixtureRequest) -> Iterator[tuple[str, Redis]
 
 
 def fill(redis: Redis, grid: dict[str, Row]) -> Ledger:
-    """A ledger in which each substation carries what its row says."""
+    """A ledger in which each substation carries what its row says, and nobody waits."""
     redis.flushall()
-    ledger = Ledger(redis, "default")
+    ledger = Ledger(redis, "default", longest_line=0)
     for name, row in grid.items():
         runs = [Listed(f"old-{name}", 1, row.committed, 1, 0, "car")] if row.committed else []
         ledger.heartbeat(Heartbeat(name, "http://x", 1, 1, row.limit, row.limit, sessions=runs))
