@@ -16,11 +16,10 @@ from grid.local import Service
 from tests.conftest import NO_REDIS
 from tests.integration.conftest import CAR, Grid
 
-from .harness import FaultyGrid, eventually
+from .harness import SETTINGS, FaultyGrid, eventually
 
 LONG: dict[str, Any] = {**CAR, "energy_kwh": 1_000}
 """At an hour a second it charges for 91 s: longer than any test waits."""
-SETTINGS = {"TIME_SCALE": "3600", "RETENTION_MS": "3600000"}
 REPEAT_S = 0.2
 
 

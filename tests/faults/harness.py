@@ -19,6 +19,18 @@ from .proxy import Proxy
 Image = Mapping[str, bytes]
 """Every key of the ledger, as DUMP gives it."""
 
+TIME_SCALE = 3600
+PATIENCE_MS, GIVE_UP_MS, PRIORITY_SHIFT_MS = 1_800_000, 43_200_000, 7_200_000
+SETTINGS = {
+    "TIME_SCALE": str(TIME_SCALE),
+    "RETENTION_MS": "3600000",
+    # People are as patient as in real life, while an hour of charging passes in a second.
+    "PATIENCE_MS": str(PATIENCE_MS * TIME_SCALE),
+    "GIVE_UP_MS": str(GIVE_UP_MS * TIME_SCALE),
+    "PRIORITY_SHIFT_MS": str(PRIORITY_SHIFT_MS * TIME_SCALE),
+}
+"""Of every grid of these tests."""
+
 
 class FaultyGrid(LocalGrid):
     """A LocalGrid on a redis-server of its own. Before Redis there is a proxy for each service that calls it

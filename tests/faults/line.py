@@ -27,13 +27,11 @@ from grid.local import end_on_signals
 from tests.conftest import NO_REDIS
 
 from . import load
-from .harness import FaultyGrid, eventually
+from .harness import PATIENCE_MS, PRIORITY_SHIFT_MS, SETTINGS, TIME_SCALE, FaultyGrid, eventually
 from .runs import Run
 from .watch import Watch
 
 CAPACITIES_KW = (110, 165, 220)
-TIME_SCALE = 3600
-SETTINGS = {"TIME_SCALE": str(TIME_SCALE), "RETENTION_MS": "3600000"}
 LOGS = Path("build/line")
 FLEET = 20
 SAMPLE_S = 0.03
@@ -42,7 +40,7 @@ HEARTBEAT_S = 1.1
 TOGETHER_S = 0.05
 """Who starts within it starts together: one heartbeat's reply starts several, and a status is not more exact."""
 
-PATIENCE_MS, SHIFT_MS = 1_800_000, {"emergency": -7_200_000, "normal": 0, "flexible": 7_200_000}
+SHIFT_MS = {"emergency": -PRIORITY_SHIFT_MS, "normal": 0, "flexible": PRIORITY_SHIFT_MS}
 HURRY_SHARE, READY_WITHIN_H = 0.1, (1.0, 6.0)
 
 SMALLER = "by a smaller one, for which there was room"
@@ -96,17 +94,20 @@ def join(url: str, wanted: Sequence[Mapping[str, Any]]) -> list[Member]:
         fleet = wanted[first : first + FLEET]
         answers = requests.post(f"{url}/request-charge", json=fleet, timeout=15).json()
         joined = time.monotonic()
-        members += [_member(car, answer, joined) for car, answer in zip(fleet, answers, strict=True)]
+        members += [
+            _member(number, car, answer, joined)
+            for number, (car, answer) in enumerate(zip(fleet, answers, strict=True))
+        ]
     return members
 
 
-def _member(car: Mapping[str, Any], answer: Mapping[str, Any], joined: float) -> Member:
+def _member(number: int, car: Mapping[str, Any], answer: Mapping[str, Any], joined: float) -> Member:
     accepted = _ms(answer["accepted_at"])
     latest = accepted + PATIENCE_MS
     if "ready_by" in car:
         watts, energy_wh = round(car["power_kw"] * 1000), round(car["energy_kwh"] * 1000)
-        latest = max(accepted, _ms(car["ready_by"]) - math.ceil(energy_wh * 3_600_000 / watts))
-    latest += SHIFT_MS[car.get("priority", "normal")]
+        latest = max(accepted, _ms(car["ready_by"]) - math.ceil(energy_wh * 3_600_000 / watts / TIME_SCALE))
+    latest += SHIFT_MS[car.get("priority", "normal")] + number  # in its fleet
     waited = answer["status"] == 202
     return Member(answer["session_id"], round(car["power_kw"] * 1000), latest, joined, waited)
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from grid.local import Service, end_on_signals
 
 from . import verdict
-from .harness import FaultyGrid, Image, eventually
+from .harness import SETTINGS, TIME_SCALE, FaultyGrid, Image, eventually
 from .load import Load
 from .proxy import Direction, Proxy
 from .quiet import is_known, is_quiet
@@ -31,8 +31,6 @@ CAPACITIES_KW = (300, 350, 450, 550)
 """A little less than the load needs, so that there is a line most of the time."""
 CALM_PER_SECOND = 5
 """Less than any of them carries: the line gets empty, and the ledger may forget."""
-TIME_SCALE = 3600
-SETTINGS = {"TIME_SCALE": str(TIME_SCALE), "RETENTION_MS": "3600000"}
 WARM_UP_S = 3.0
 QUIET_WITHIN_S = 30.0
 SAY_EVERY_S = 5.0
