@@ -16,7 +16,7 @@ from loadtest.bench.arms import Arm, Workshop
 
 FOLDER = Path("build/bench")
 MARGIN_S = 1.5
-"""Longer than a measurement, by so much."""
+"""By so much longer than a measurement every car charges."""
 FLEET_CONNECTIONS = 4
 
 MEASURED: dict[str, tuple[Callable[[Workshop], AbstractContextManager[Arm]], int]] = {
@@ -46,7 +46,7 @@ def main() -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("\nStopped.")
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(", ".join(f"{name} {value}" for name, value in about["versions"].items()), highlight=False)
     console.print(", ".join(f"{name} {value}" for name, value in about["options"].items()), highlight=False)
     table.show(turns, bursts, console)
@@ -79,7 +79,7 @@ def _rush(options: Namespace, progress: Console) -> dict[str, list[int]]:
 def _workshop(name: str, seconds: float) -> Workshop:
     logs = FOLDER / name
     logs.mkdir(parents=True, exist_ok=True)
-    return Workshop(logs, {"TIME_SCALE": f"{payloads.time_scale(seconds + MARGIN_S):g}"})
+    return Workshop(logs, seconds + MARGIN_S)
 
 
 def _options() -> Namespace:

@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 from grid.health import probe
 from grid.local import Service, accepts, free_port, redis_command, wait_until
 from loadtest.bench import cpu, nginx
+from loadtest.bench.payloads import time_scale
 
 BALANCERS = 3
 SUBSTATIONS = 3
@@ -29,6 +30,8 @@ class Arm:
 
     url: str
     services: list[Service]
+    charging_s: float
+    """How long every car charges."""
 
     @property
     def substations(self) -> list[Service]:
@@ -56,22 +59,25 @@ class Arm:
         return sum(status["started"] for status in self.statuses())
 
     def wait_until_empty(self) -> None:
+        """Nearly all of what is used meanwhile is used for the cars' ends: nobody is asked before they are due."""
+        time.sleep(self.charging_s)
         while any(status["drawn_watts"] for status in self.statuses()):
             time.sleep(0.2)
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where arms are made: their logs, and the settings that all of their services get."""
+    """Where arms are made: their logs, and how long every car charges."""
 
     logs: Path
-    settings: dict[str, str]
+    charging_s: float
 
     def gunicorn(self, name: str, app: str, **variables: str) -> Service:
         """As grid/local.py starts them."""
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", app]
-        return self.service(name, port, command, {"BIND": f"127.0.0.1:{port}", **self.settings, **variables})
+        environment = {"BIND": f"127.0.0.1:{port}", "TIME_SCALE": f"{time_scale(self.charging_s):g}"}
+        return self.service(name, port, command, environment | variables)
 
     def service(self, name: str, port: int, command: list[str], environment: dict[str, str]) -> Service:
         return Service(name, f"http://127.0.0.1:{port}", command, environment, self.logs / f"{name}.log")
@@ -94,7 +100,7 @@ def grid(workshop: Workshop, capacity_kw: float = PLENTY_KW) -> Iterator[Arm]:
         for number in range(1, BALANCERS + 1)
     ]
     with _running(redis, lambda: accepts(port)), _hops(workshop, balancers, substations) as arm:
-        yield Arm(arm.url, [redis, *arm.services])
+        yield Arm(arm.url, [redis, *arm.services], arm.charging_s)
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def polling(workshop: Workshop) -> Iterator[Arm]:
     balancer = _usual(workshop, "balancer", *names)
     api = _usual(workshop, "api", balancer.url)
     with _serving(substations, "/ready"), _serving([balancer, api], "/health"):
-        yield Arm(api.url, [*substations, balancer, api])
+        yield Arm(api.url, [*substations, balancer, api], workshop.charging_s)
 
 
 def _substations(workshop: Workshop, app: str, capacity_kw: float, **variables: str) -> list[Service]:
@@ -142,7 +148,7 @@ def _hops(workshop: Workshop, balancers: list[Service], substations: list[Servic
         _running(proxies, lambda: accepts(public)),
         _serving([api], "/ready"),
     ):
-        yield Arm(proxies.url, [*substations, *balancers, proxies, api])
+        yield Arm(proxies.url, [*substations, *balancers, proxies, api], workshop.charging_s)
 
 
 def _usual(workshop: Workshop, which: str, *others: str) -> Service:

@@ -1,4 +1,4 @@
-"""The grid's two proxies as nginx/default.conf.template has them, for processes of this machine instead of containers."""
+"""The grid's two proxies as nginx/default.conf.template has them, for processes instead of containers."""
 
 import os
 from collections.abc import Sequence

@@ -12,7 +12,8 @@ BODIES = 16
 def bodies(cars: int) -> list[str]:
     """Bodies of POST /request-charge: one car, or a fleet of `cars`."""
     numbers = itertools.count(1)
-    return [json.dumps(_car(next(numbers)) if cars == 1 else [_car(next(numbers)) for _ in range(cars)]) for _ in range(BODIES)]
+    fleets = [[_car(next(numbers)) for _ in range(cars)] for _ in range(BODIES)]
+    return [json.dumps(fleet[0] if cars == 1 else fleet) for fleet in fleets]
 
 
 def time_scale(charging_s: float) -> float:

@@ -43,7 +43,7 @@ def balancer(substations: dict[str, str]) -> Flask:
     def poll() -> None:
         while True:
             for name, url in substations.items():
-                loads[name] = _drawn_watts(requests.get(f"{url}/metrics", timeout=TIMEOUT_S).text)
+                loads[name] = drawn_watts(requests.get(f"{url}/metrics", timeout=TIMEOUT_S).text)
             time.sleep(POLL_S)
 
     threading.Thread(target=poll, daemon=True).start()
@@ -77,7 +77,7 @@ def _app() -> Flask:
     return app
 
 
-def _drawn_watts(text: str) -> float:
+def drawn_watts(text: str) -> float:
     (drawn,) = (family for family in text_string_to_metric_families(text) if family.name == LOAD)
     return float(drawn.samples[0].value)
 

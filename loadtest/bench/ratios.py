@@ -46,7 +46,8 @@ class Target:
     bound: float
 
     def ratio(self, turns: Turns) -> Spread:
-        return spread([self.of(one) / self.of(other) for one, other in zip(turns[self.arm], turns[self.by], strict=True)])
+        pairs = zip(turns[self.arm], turns[self.by], strict=True)
+        return spread([self.of(one) / self.of(other) for one, other in pairs])
 
     def is_met(self, turns: Turns) -> bool:
         ratio = self.ratio(turns).median

@@ -48,9 +48,9 @@ def saturate(url: str, bodies: list[str], connections: int, seconds: float, fold
     """POST the bodies in turn to /request-charge. `seconds` are rounded to whole ones."""
     script = folder / "wrk.lua"
     script.write_text(lua(bodies))
-    command = ["wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url + "/request-charge"]
+    how = [f"-t{THREADS}", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script)]
     before = _children_cpu_s()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(["wrk", *how, f"{url}/request-charge"], check=True, capture_output=True, text=True)
     return parse(done.stdout, _children_cpu_s() - before)
 
 

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from loadtest.bench.ratios import TARGETS, Spread, Turns, cpu_us, cpu_us_at_half, spread
 from loadtest.bench.turn import CLUSTER_MS, Turn
@@ -67,10 +66,10 @@ def as_json(turns: Turns, bursts: Bursts, about: Mapping[str, Any]) -> dict[str,
 
 
 def _print(title: str, turns: Turns, rows: Mapping[str, Callable[[Turn], float]], console: Console) -> None:
-    table = Table(title, *turns, title_justify="left")
+    console.print(f"\n{title:<32}" + "".join(f"{arm:<24}" for arm in turns), highlight=False)
     for name, of in rows.items():
-        table.add_row(name, *(_said(spread([of(turn) for turn in each])) for each in turns.values()))
-    console.print(table)
+        said = (_said(spread([of(turn) for turn in each])) for each in turns.values())
+        console.print(f"{name:<32}" + "".join(f"{value:<24}" for value in said), highlight=False)
 
 
 def _part(of: Callable[[Turn], Mapping[str, float]], kind: str) -> Callable[[Turn], float]:

@@ -61,8 +61,8 @@ def take(arm: Arm, cars: int, connections: int, seconds: float, folder: Path) ->
     with measured(arm) as full:
         most = saturate(arm.url, fleet, connections, seconds, folder)
     with measured(arm) as ends:
-        begun = arm.cars_started() - before
         arm.wait_until_empty()
+    begun = arm.cars_started() - before
     rate = most.calls_per_s / 2
     with measured(arm) as half:
         answers = ask(arm.url, rate, max(1, round(rate * seconds)), cars)
