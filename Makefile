@@ -46,7 +46,8 @@ test-compose: $(VENV)/ready  ## the same promises through docker compose (needs 
 chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATION=60 SEED=7 (needs Docker)
 	@$(RUN) tests.compose.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/ready  ## what a decision costs at 10, 1,000 and 100,000 substations (needs redis-server)
+bench: $(VENV)/ready  ## what a request costs, beside two other designs, and what a decision does (needs wrk, nginx, redis-server)
+	@$(RUN) loadtest.bench $(call given,ROUNDS,rounds)
 	@$(RUN) loadtest.ledger_cost
 
 lint: $(VENV)/ready  ## ruff and mypy --strict
