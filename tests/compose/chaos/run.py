@@ -26,7 +26,12 @@ DRIVERS = 36
 # A session lasts 1 to 10 s, and all drivers together ask for nine tenths of what three substations carry. Nobody
 # cancels: a session that was accepted must end as it should.
 RUSH = Options(shape="steady", peak=DRIVERS, time_scale=600, fleets=0, look_ups=0, cancels=0)
-SETTINGS = {"TIME_SCALE": "600", "CAPACITY_KW": "900", "RETENTION_MS": "3600000"}
+SETTINGS = {
+    "TIME_SCALE": "600",
+    "CAPACITY_KW": "900",
+    "RETENTION_MS": "3600000",
+    "GIVE_UP_MS": "2160000000",  # an hour on the clock: who names no ready-by time is served in the end
+}
 PROGRESS_S = 5.0
 ADDRESSES = "import socket, sys; print(*socket.gethostbyname_ex(sys.argv[1])[2])"
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from ..stack import SUBSTATIONS, Stack
 
@@ -25,8 +26,13 @@ def settle(stack: Stack, sessions: Iterable[str]) -> dict[str, str]:
 
 
 def _state(stack: Stack, session: str) -> str:
+    """Who waited until its ready-by time is over too; nobody else may expire."""
     answer = stack.call("GET", f"/sessions/{session}")
-    return str(answer.json()["state"]) if answer.status_code == 200 else f"answered {answer.status_code}"
+    if answer.status_code != 200:
+        return f"answered {answer.status_code}"
+    body = answer.json()
+    was_too_late = body["ready_by"] and datetime.fromisoformat(body["ready_by"]) <= datetime.now(UTC)
+    return OVER[0] if body["state"] == "expired" and was_too_late else str(body["state"])
 
 
 def _calm(stack: Stack) -> bool:
