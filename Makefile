@@ -48,7 +48,7 @@ chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATI
 
 bench: $(VENV)/ready  ## what a request costs, beside two other designs, and what a decision does (needs wrk, nginx, redis-server)
 	@$(RUN) loadtest.bench $(call given,ROUNDS,rounds)
-	@$(RUN) loadtest.ledger_cost
+	@$(RUN) loadtest.bench.ledger_cost
 
 lint: $(VENV)/ready  ## ruff and mypy --strict
 	@$(RUN) ruff check .

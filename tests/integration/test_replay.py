@@ -11,9 +11,9 @@ from redis import Redis
 from rich.console import Console
 
 from loadtest.cars import Car
-from loadtest.orders import Order, Replayed, replay
-from loadtest.replay import parse, run
-from loadtest.satisfaction import Outcome, Served, judge
+from loadtest.replay.__main__ import parse, run
+from loadtest.replay.orders import Order, Replayed, replay
+from loadtest.replay.satisfaction import Outcome, Served, judge
 from loadtest.trace import Visit
 
 MIDNIGHT = datetime(2019, 3, 1)

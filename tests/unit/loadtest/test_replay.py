@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.cars import Car
-from loadtest.orders import Order
-from loadtest.replay import installed_kw, limits_of, parse, shared_limits, write_csv
-from loadtest.satisfaction import Outcome, Served
+from loadtest.replay.__main__ import installed_kw, limits_of, parse, shared_limits, write_csv
+from loadtest.replay.orders import Order
+from loadtest.replay.satisfaction import Outcome, Served
 from loadtest.trace import Visit
 
 TRACE = """session_id,station_id,arrival_utc,departure_utc,energy_kwh,max_kw

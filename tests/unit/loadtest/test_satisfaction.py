@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from loadtest.cars import Car
-from loadtest.satisfaction import Carried, Outcome, Served, judge
+from loadtest.replay.satisfaction import Carried, Outcome, Served, judge
 from loadtest.trace import Visit
 
 VISIT = Visit(datetime(2019, 3, 1), Car(7, 10, 3600), came_ms=0)

@@ -1,26 +1,24 @@
 """What one reserve costs, at 10, 1,000 and 100,000 substations, and what a line does, on a real redis-server.
 
 Server time is Redis' own account of the script (INFO commandstats), client time is the wall clock around the
-call. Each figure is the median of the rounds, with the range in brackets. `python -m loadtest.ledger_cost`
+call. Each figure is the median of the rounds, with the range in brackets. `python -m loadtest.bench.ledger_cost`
 """
 
 import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from itertools import count
-from pathlib import Path
 
 from redis import Redis
 from rich.console import Console
 from rich.progress import track
 
-from grid.ledger import Heartbeat, Ledger, Request, connect
-from grid.local import Service, accepts, free_port, redis_command, wait_until
-from loadtest import line_cost
-from loadtest.line_cost import ROUNDS, spread
+from grid.ledger import Heartbeat, Ledger, Request
+from loadtest.bench import line_cost
+from loadtest.bench.line_cost import ROUNDS, spread
+from loadtest.own_redis import own_redis
 
 SUBSTATIONS = (10, 1_000, 100_000)
 BATCHES = (1, 100)
@@ -33,29 +31,18 @@ ids = count()
 
 def main() -> None:
     """Print the table."""
-    server = shutil.which("redis-server")
-    if server is None:
+    if shutil.which("redis-server") is None:
         sys.exit("This measures a real Redis: apt install redis-server")
     console = Console()
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        service = Service("redis", "", redis_command(server, port, Path(folder)), {}, Path(folder) / "redis.log")
-        service.start()
-        try:
-            wait_until(service, lambda: accepts(port))
-            with connect(f"redis://127.0.0.1:{port}/0", timeout_ms=10_000, connections=2) as redis:
-                _describe(redis, console)
-                for substations in SUBSTATIONS:
-                    _measure(redis, substations, console)
-                line_cost.measure(redis, console)
-        finally:
-            service.stop()
-            service.wait()
+    with own_redis() as (redis, kind):
+        _describe(kind, console)
+        for substations in SUBSTATIONS:
+            _measure(redis, substations, console)
+        line_cost.measure(redis, console)
 
 
-def _describe(redis: Redis, console: Console) -> None:
-    version = redis.info("server")["redis_version"]
-    console.print(f"redis-server {version} (AOF on), Python {platform.python_version()}, {os.cpu_count()} cores")
+def _describe(kind: str, console: Console) -> None:
+    console.print(f"{kind} (AOF on), Python {platform.python_version()}, {os.cpu_count()} cores")
     console.print(f"{ROUNDS} rounds; µs per request: median (min to max)\n")
     console.print(f"{'substations':>11} {'batch':>6}   {'server µs':<26} client µs")
 

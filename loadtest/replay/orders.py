@@ -9,9 +9,9 @@ from redis import Redis
 
 from balancer.dispatch import Result
 from grid.ledger import Ledger, Request
-from loadtest.satisfaction import Carried, Outcome, Served
+from loadtest.replay.satisfaction import Carried, Outcome, Served
+from loadtest.replay.virtual import Clock, VirtualGrid
 from loadtest.trace import Visit
-from loadtest.virtual import Clock, VirtualGrid
 from substation.station import End
 
 # At the same instant, who leaves makes room before anybody asks.

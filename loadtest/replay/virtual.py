@@ -12,7 +12,7 @@ from typing import Any
 from balancer.dispatch import Dispatcher, Result
 from balancer.substation import Started, SubstationClient
 from grid.ledger import Ledger, Request
-from loadtest.satisfaction import Carried
+from loadtest.replay.satisfaction import Carried
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters

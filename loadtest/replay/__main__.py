@@ -23,9 +23,9 @@ from rich.table import Table
 
 from grid.local import LocalGridError, end_on_signals
 from loadtest import trace
-from loadtest.orders import Order, replay
 from loadtest.own_redis import own_redis
-from loadtest.satisfaction import Satisfaction, Served, judge
+from loadtest.replay.orders import Order, replay
+from loadtest.replay.satisfaction import Satisfaction, Served, judge
 from loadtest.trace import Visit
 
 BUILD = Path("build") / "replay"
