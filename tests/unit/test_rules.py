@@ -3,21 +3,12 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PROMETHEUS = ROOT / "monitoring" / "prometheus"
-RULES = sorted(PROMETHEUS.glob("rules/*.yml"))
+from tests.rules import ALERTS, PROMETHEUS, RECORDED, ROOT, RULES
+
 TESTS = sorted(PROMETHEUS.glob("tests/*.yml"))
-# The rules' own text of each alert: from its name to the next one's.
-ALERTS = {
-    match[1]: match[2]
-    for file in RULES
-    for match in re.finditer(r"- alert: (\w+)\n(.*?)(?=\n +- alert:|\n\n|\Z)", file.read_text(), re.S)
-}
-RECORDED = [name for file in RULES for name in re.findall(r"- record: (\S+)", file.read_text())]
 TESTED = "\n".join(file.read_text() for file in TESTS)
 
 
