@@ -32,16 +32,17 @@ local in_line = {}
 local function place_in_line(session, record)
   local told = answer('waiting', record)
   told[14] = record.takes or 0
-  in_line[session] = told
+  in_line[#in_line + 1] = { session, told }
   return told
 end
 
 -- When all of them have their places: who comes later in a fleet may be before the others.
 local function tell_places()
-  if not next(in_line) then return end
+  if #in_line == 0 then return end
   local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
   local charging = tonumber(call('HGET', STATES, 'charging') or 0)
-  for session, told in pairs(in_line) do
+  for _, entry in ipairs(in_line) do
+    local session, told = unpack(entry)
     told[10] = call('ZRANK', WAITING, session) + 1
     told[11], told[12], told[13] = ms or '', watts or '', charging
   end

@@ -573,6 +573,11 @@ class TestAnswers:
         assert zone.reserve("s", 25_000) == first
         assert first.position == 1
 
+    def test_the_same_session_twice_in_a_batch_has_one_place(self, zone: Zone, full: Substation) -> None:
+        first, second = zone.ledger.reserve([Request("s", "car", 25_000, 10_000)] * 2)
+        assert first == second
+        assert first.position == 1
+
     def test_the_line_has_an_end(self, redis: Redis, zone: Zone, full: Substation) -> None:
         ledger = Ledger(redis, "default", clock=zone.clock, longest_line=2)
         placements = ledger.reserve([Request(f"s{i}", "car", 9, 1) for i in range(3)])
