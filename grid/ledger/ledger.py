@@ -1,6 +1,7 @@
 """The ledger's only client: turns records into script calls and answers into records."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -17,6 +18,7 @@ from grid.ledger.records import (
     Heartbeat,
     HeartbeatReply,
     LineRecord,
+    Listed,
     Outcome,
     Pace,
     Placement,
@@ -85,6 +87,7 @@ class Ledger:
         self._lost_ms = lost_ms
         self._priority_shift_ms = priority_shift_ms
         self._longest_line = longest_line
+        self._time_scale = time_scale
         self._always = {
             "reserve_ttl": reserve_ttl_ms,
             "retention": retention_ms,
@@ -125,7 +128,7 @@ class Ledger:
             "capacity": beat.capacity,
             "limit": beat.limit,
             "state": beat.state,
-            "sessions": beat.sessions,
+            "sessions": _columns(beat.sessions),
             "ended": beat.ended,
             "ttl": self._heartbeat_ttl_ms,
         }
@@ -165,7 +168,7 @@ class Ledger:
             vehicle=record["vehicle"],
             watts=record["watts"],
             energy_wh=record["energy_wh"],
-            delivered_wh=int(delivered or record["done"]),
+            delivered_wh=record["done"] + int(delivered or 0),
             substation=record["substation"],
             url=json.loads(substation)["url"] if substation else "",
             attempt=record["attempt"],
@@ -174,7 +177,7 @@ class Ledger:
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
             position=position,
-            expected_wait_ms=expected_wait_ms(position, record["watts"], record.get("takes", 0), pace),
+            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace),
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:
@@ -239,6 +242,9 @@ class Ledger:
         """Returns if Redis answers."""
         self._pipe(("PING",), somebody_waits=False)
 
+    def _takes_ms(self, record: dict[str, Any]) -> int:
+        return math.ceil(record["energy_wh"] * 3_600_000 / record["watts"] / self._time_scale)
+
     def _now(self, time: tuple[int, int]) -> int:
         return self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
 
@@ -265,6 +271,12 @@ class Ledger:
             raise LedgerUnavailable(str(error)) from error
         self._breaker.succeeded()
         return answer
+
+
+def _columns(sessions: list[Listed]) -> dict[str, Sequence[Any]]:
+    """A script reads these in half the time that it needs for rows."""
+    columns: dict[str, Sequence[Any]] = dict(zip(Listed._fields, zip(*sessions, strict=True), strict=False))
+    return columns | {"delivered_wh": [str(session.delivered_wh) for session in sessions]}
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,10 @@
   the room, and the way an empty or stale ledger learns the truth again.
 
   ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
-             sessions: [ (session, attempt, watts, energy_wh, delivered_wh, vehicle) ],
-             ended: [ (session, attempt, how, delivered_wh) ],          -- since the last answered heartbeat
-             ttl }                                                      -- ms; (...) are arrays
+             sessions: { session: [], attempt: [], watts: [], energy_wh: [], delivered_wh: [], vehicle: [] },
+                          -- delivered_wh as text: it is only passed on, and numbers cost 0.3 µs each to convert
+             ended: [ (session, attempt, how, delivered_wh) ],   -- since the last answered heartbeat; an array of arrays
+             ttl }                                               -- ms
   returns  { outcome, epoch, { (session, attempt) to cancel },
              { (session, attempt, vehicle, watts, energy_wh, waited, priority) to start } }   -- waited in ms
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
@@ -50,6 +51,8 @@ local function records(fields)
   return found
 end
 
+-- What the ledger holds here, as in the members of BY_SUBSTATION; without what is listed as it should be.
+local held = {}
 local running, ended, freed, freed_watts = {}, {}, 0, 0
 local cancels, starts = {}, {}
 
@@ -66,30 +69,31 @@ end
 
 local function confirm(session, record)
   if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
-  record.epoch, record.promised = epoch, true
-  if not record.cancelled then
-    enter(session, record, 'charging')
-    call('ZREM', DUE, session)
+  record.promised = true
+  if record.cancelled then
+    record.epoch = epoch
+    return write(session, record)
   end
-  write(session, record)
-end
-
-local function adopt(session, attempt, watts, energy_wh, vehicle, record)
-  record = record
-    or { vehicle = vehicle, energy_wh = energy_wh, done = 0, accepted = now, latest = now, adopted = true }
-  enter(session, record, 'charging')
-  record.substation, record.epoch = id, epoch
-  record.attempt, record.watts, record.promised = attempt, watts, true
-  hold(session, record)
+  enter_held(session, record, 'charging', epoch)
   call('ZREM', DUE, session)
 end
 
+local function adopt(told, record)
+  record = record
+    or { vehicle = told.vehicle, energy_wh = told.energy_wh, done = 0, accepted = now, latest = now, adopted = true }
+  enter(told.session, record, 'charging')
+  record.substation, record.epoch = id, epoch
+  record.attempt, record.watts, record.promised = told.attempt, told.watts, true
+  hold(told.session, record)
+  call('ZREM', DUE, told.session)
+end
+
 -- Another attempt of a session that is served elsewhere, or ended: its watts count until it is cancelled.
-local function adopt_superseded(field, session, attempt, watts)
+local function adopt_superseded(field, told)
   count('superseded', 1)
   hold(field, {
-    state = 'unsettled', since = now, substation = id, epoch = epoch, session = session,
-    attempt = attempt, watts = watts, superseded = true,
+    state = 'unsettled', since = now, substation = id, epoch = epoch, session = told.session,
+    attempt = told.attempt, watts = told.watts, superseded = true,
   })
 end
 
@@ -111,12 +115,12 @@ local function is_news(record, attempt)
   return attempt > record.attempt or (attempt == record.attempt and runs_nowhere)
 end
 
--- One session that runs here, told by [session, attempt, watts, energy_wh, delivered_wh, vehicle].
-local function take_in(item, record)
-  local session, attempt, watts = item[1], item[2], item[3]
+-- One session that runs here.
+local function take_in(told, record)
+  local session, attempt = told.session, told.attempt
   local ours = record and record.substation == id and record.attempt == attempt
   if ours and HOLDS_WATTS[record.state] then
-    running[session] = true
+    running[session] = attempt
     if record.cancelled then order_cancel(session, attempt) end
     return confirm(session, record)
   end
@@ -125,27 +129,53 @@ local function take_in(item, record)
     running[field] = true
     order_cancel(session, attempt)
   elseif not record or is_news(record, attempt) then
-    running[session] = true
-    if record and HOLDS_WATTS[record.state] then supersede(session, record) end
-    adopt(session, attempt, watts, item[4], item[6], record)
+    running[session] = attempt
+    if record and HOLDS_WATTS[record.state] then
+      local old = supersede(session, record)
+      if record.substation == id then held[id .. '|' .. old] = true end
+    end
+    adopt(told, record)
   else
     running[field] = true
-    adopt_superseded(field, session, attempt, watts)
+    adopt_superseded(field, told)
     order_cancel(session, attempt)
     if record then promise(session, record) end
   end
 end
 
+local function take_in_all(listed, numbers)
+  local told, sessions = {}, {}
+  for n, i in ipairs(numbers) do
+    sessions[n], told[n] = listed.session[i], {}
+    for column, values in pairs(listed) do told[n][column] = values[i] end
+  end
+  for n, record in ipairs(records(sessions)) do take_in(told[n], record) end
+end
+
+-- Most are known to charge here: of those nothing else is read or written than what they have got.
 local function take_in_sessions()
-  local fields, delivered = {}, {}
-  for i, item in ipairs(asked.sessions) do fields[i] = item[1] end
-  local found = records(fields)
-  for i, item in ipairs(asked.sessions) do
-    take_in(item, found[i])
-    if running[item[1]] then
-      delivered[#delivered + 1] = item[1]
-      delivered[#delivered + 1] = item[5] + (found[i] and found[i].done or 0)
+  for _, member in ipairs(held_at(id)) do held[member] = true end
+  local listed, here = asked.sessions, id .. '|'
+  local charging, news, delivered = {}, {}, {}
+  local function has_got(i)
+    delivered[#delivered + 1] = listed.session[i]
+    delivered[#delivered + 1] = listed.delivered_wh[i]
+  end
+  for i, session in ipairs(listed.session or {}) do
+    local attempt = listed.attempt[i]
+    charging[attempt] = charging[attempt] or charges_as(epoch, attempt)
+    local as_it_should_be = here .. session .. charging[attempt]
+    if held[as_it_should_be] then
+      held[as_it_should_be] = nil
+      running[session] = attempt
+      has_got(i)
+    else
+      news[#news + 1] = i
     end
+  end
+  take_in_all(listed, news)
+  for _, i in ipairs(news) do
+    if running[listed.session[i]] == listed.attempt[i] then has_got(i) end
   end
   for first = 1, #delivered, 2000 do
     call('HSET', DELIVERED, unpack(delivered, first, math.min(first + 1999, #delivered)))
@@ -157,7 +187,7 @@ local function end_session(item)
   local field, record = session, read(SESSIONS, session)
   if how == 'finished' and record and record.state == 'waiting' and record.attempt == attempt then
     -- Its substation was taken for lost, and finished it nevertheless: it needs no other.
-    call('HSET', DELIVERED, session, record.done + delivered_wh)
+    call('HSET', DELIVERED, session, delivered_wh)
     return rest(session, record, 'finished')
   end
   if not (record and record.substation == id and record.attempt == attempt and HOLDS_WATTS[record.state]) then
@@ -166,9 +196,7 @@ local function end_session(item)
   end
   if not record then return end
   ended[field], freed, freed_watts = true, freed + 1, freed_watts + record.watts
-  if not record.superseded then
-    call('HSET', DELIVERED, session, record.done + delivered_wh)
-  end
+  if not record.superseded then call('HSET', DELIVERED, session, delivered_wh) end
   if how == 'finished' or how == 'cancelled' then
     give_back(field, record, how)
   else
@@ -192,11 +220,12 @@ local function missing(field, record)
 end
 
 local function reconcile()
-  local fields, prefix = {}, #id + 2
-  for _, member in ipairs(held_at(id)) do
-    local field = string.sub(member, prefix)
+  local fields = {}
+  for member in pairs(held) do
+    local field = field_of(member)
     if not running[field] and not ended[field] then fields[#fields + 1] = field end
   end
+  table.sort(fields)
   local found = records(fields)
   for i, field in ipairs(fields) do
     if found[i] then missing(field, found[i]) end
@@ -221,31 +250,34 @@ end
 local function describe()
   local changed = asked.state ~= 'up' or tonumber(call('ZSCORE', LIMIT, id)) ~= asked.limit
   if known and known.keeps and changed then stop_keeping(known) end
-  if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
+  if not known or epoch > known.epoch then
+    if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
+    call('HSETNX', COMMITTED, id, 0)
+  end
   write_substation(id, {
     url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state, heard = now,
     keeps = known and known.keeps or nil,
   })
   call('ZADD', LIMIT, asked.limit, id)
-  call('HSETNX', COMMITTED, id, 0)
 end
 
 local function committed()
   return tonumber(call('HGET', COMMITTED, id))
 end
 
-local function grant_what_it_keeps(session)
+local function grant_what_it_keeps(line, session)
   local record = read(SESSIONS, session)
-  if record.watts <= asked.limit - committed() then grant_in_time(session, record, id) end
+  if record.watts <= asked.limit - committed() then line.grant_in_time(session, record, id) end
 end
 
 local function serve_from_here()
   local keeps = known and known.keeps and read(SUBSTATIONS, id).keeps
   reindex(id, committed(), asked.limit, keeps)
   if call('EXISTS', WAITING) == 0 then return end
-  if keeps then grant_what_it_keeps(keeps) end
-  serve()
-  for _, gift in ipairs(given) do
+  local line = open_line()
+  if keeps then grant_what_it_keeps(line, keeps) end
+  line.serve()
+  for _, gift in ipairs(line.given) do
     if gift[2].substation == id then order_start(gift[1], gift[2]) end
   end
 end

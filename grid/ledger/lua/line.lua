@@ -9,15 +9,18 @@
 ]]
 local KEPT, UNKEPT = 'k', 'w'
 
--- How long all its energy takes, and the latest time to begin that still leaves so long: but not before it was asked
--- for, as a time that cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
-local function take_a_place(record)
-  record.takes = math.ceil(record.energy_wh * 3600000 / record.watts / asked.time_scale)
+local function takes_ms(record)
+  return math.ceil(record.energy_wh * 3600000 / record.watts / asked.time_scale)
+end
+
+-- The latest time to begin that leaves as long as all its energy takes: but not before it was asked for, as a time that
+-- cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
+local function latest_start(record)
   local at = record.accepted + asked.patience
-  if record.ready_by then at = math.max(record.accepted, record.ready_by - record.takes) end
+  if record.ready_by then at = math.max(record.accepted, record.ready_by - takes_ms(record)) end
   if record.priority == 'emergency' then at = at - asked.priority_shift end
   if record.priority == 'flexible' then at = at + asked.priority_shift end
-  record.latest = math.max(0, at)
+  return math.max(0, at)
 end
 
 local function line_of(watts)
@@ -89,7 +92,9 @@ local function stop_keeping(substation)
   write(session, record)
 end
 
+-- Whoever has been in line before has its old place.
 local function join_line(session, record)
+  record.latest = record.latest or latest_start(record)
   call('ZADD', WAITING, record.latest, session)
   call('ZADD', WAITING_BY_POWER, 0, line_member(session, record))
 end

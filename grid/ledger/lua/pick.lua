@@ -27,8 +27,8 @@ local function least_loaded_with_room(watts, first, last)
   end
 end
 
--- Mostly the first few have room; anything else is read only when none of them has.
-local FIRST_LOOK = 4
+-- Mostly the first has room; anything else is read only when it has not.
+local FIRST_LOOK = 1
 local function pick(watts)
   local id, room = least_loaded_with_room(watts, 0, FIRST_LOOK - 1)
   if id then return id, room end

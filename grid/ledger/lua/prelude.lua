@@ -55,7 +55,7 @@ end
 
 -- In all its attempts, as far as heartbeats told. `done` is what it had when the present attempt began.
 local function delivered(session, record)
-  return tonumber(call('HGET', DELIVERED, session) or record.done)
+  return record.done + (call('HGET', DELIVERED, session) or 0)
 end
 
 -- While a substation keeps room for somebody, its headroom is below zero whatever it carries: nobody else fits.

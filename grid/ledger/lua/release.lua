@@ -46,9 +46,8 @@ end
 
 function outcomes.cancelling(session, record)
   if HOLDS_WATTS[record.state] then
-    enter(session, record, 'unsettled')
     record.cancelled = true
-    write(session, record)
+    enter_held(session, record, 'unsettled', record.epoch)
     call('ZREM', DUE, session)
   elseif UNSERVED[record.state] then
     rest(session, record, 'cancelled')

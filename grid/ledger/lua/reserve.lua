@@ -31,7 +31,7 @@ end
 local in_line = {}
 local function place_in_line(session, record)
   local told = answer('waiting', record)
-  told[14] = record.takes or 0
+  told[14] = takes_ms(record)
   in_line[#in_line + 1] = { session, told }
   return told
 end
@@ -48,32 +48,17 @@ local function tell_places()
   end
 end
 
-local somebody_waits = call('EXISTS', WAITING) == 1
-local all_served = not somebody_waits or serve()
-
-local function is_overtaken(front, latest)
-  return front.kind == UNKEPT and is_overdue_since(front.latest) and front.latest < latest
-end
-
--- Once nobody more could be kept room for, nobody can in this call.
-local all_kept = false
-local function keep_room_before(latest)
-  if all_kept or not somebody_is_overdue() or enough_keep_room() then return false end
-  local overtaken = {}
-  for _, front in ipairs(fronts(math.huge)) do
-    if is_overtaken(front, latest) then overtaken[#overtaken + 1] = front end
-  end
-  table.sort(overtaken, function(one, other) return one.latest < other.latest end)
-  all_kept = not keep_room_for_all(overtaken)
-  return not all_kept
-end
+-- Nil while nobody waits.
+local line = call('EXISTS', WAITING) == 1 and open_line() or nil
+local all_served = not line or line.serve()
 
 -- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them. Of
 -- about the same power only the first was looked at, so whoever else needs as much comes behind.
 local function pick_behind_the_line(record)
-  if not all_served or (somebody_waits and first_in(UNKEPT, line_of(record.watts))) then return end
+  if not line then return pick(record.watts) end
+  if not all_served or first_in(UNKEPT, line_of(record.watts)) then return end
   local id, room = pick(record.watts)
-  if id and somebody_waits and keep_room_before(record.latest) then return pick(record.watts) end
+  if id and line.keep_room_before(latest_start(record)) then return pick(record.watts) end
   return id, room
 end
 
@@ -84,20 +69,18 @@ local function no_room(watts)
   if call('ZCARD', WAITING) >= asked.longest_line then return 'full' end
 end
 
--- Those of a fleet come one ms after the other, so that they keep their order.
-local function new(request, number)
-  local record = {
+local function new(request)
+  return {
     vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
     ready_by = request.ready_by, priority = request.priority,
     substation = '', epoch = 0, attempt = 0, done = 0, accepted = now,
   }
-  take_a_place(record)
-  record.latest = record.latest + number - 1
-  return record
 end
 
 local placed_now = {}
-local function place(session, record)
+
+-- Those of a fleet come in line one ms after the other, so that they keep their order.
+local function place(session, record, number)
   local id, room = pick_behind_the_line(record)
   if id then
     reserve(session, record, id, substation_of(id).epoch, room)
@@ -107,8 +90,9 @@ local function place(session, record)
   local why = no_room(record.watts)
   if why then return { why } end
   record.promised = true
+  record.latest = latest_start(record) + number - 1
   rest(session, record, 'waiting')
-  somebody_waits = true
+  line = line or open_line()
   return place_in_line(session, record)
 end
 
@@ -134,11 +118,11 @@ for i, request in ipairs(asked.requests) do
   if not record and (request.ready_by or math.huge) <= now then
     answers[i] = { 'too-late' }
   elseif not record then
-    answers[i] = place(session, new(request, i))
+    answers[i] = place(session, new(request), i)
   elseif is_another(request, record) then
     answers[i] = { 'conflict' }
   elseif record.state == 'requested' then
-    answers[i] = place(session, record)
+    answers[i] = place(session, record, i)
   elseif record.state == 'waiting' then
     promise(session, record)
     answers[i] = place_in_line(session, record)

@@ -10,17 +10,49 @@ local function enter(session, record, state)
   if state == 'waiting' then join_line(session, record) end
 end
 
+-- Members of BY_SUBSTATION: `substation|session` holds watts; `substation|session|epoch.attempt` charges, so that a
+-- heartbeat which lists that attempt has nothing to tell, and its record need not be read.
+local function charges_as(epoch, attempt)
+  return '|' .. epoch .. '.' .. attempt
+end
+
+local function held_as(field, record)
+  local charges = record.state == 'charging' and charges_as(record.epoch, record.attempt) or ''
+  return record.substation .. '|' .. field .. charges
+end
+
+-- '}' is the character after '|'.
+local function held_at(substation, limit)
+  return call('ZRANGEBYLEX', BY_SUBSTATION, '[' .. substation .. '|', '(' .. substation .. '}', 'LIMIT', 0, limit or -1)
+end
+
+local function field_of(member)
+  return string.match(member, '^[^|]*|([^|]*)')
+end
+
 -- From here on the session's watts count at its substation.
 local function hold(field, record, room)
   write(field, record)
-  call('ZADD', BY_SUBSTATION, 0, record.substation .. '|' .. field)
+  call('ZADD', BY_SUBSTATION, 0, held_as(field, record))
   commit(record.substation, record.watts, room)
+end
+
+-- Its watts count there as before.
+local function enter_held(session, record, state, epoch)
+  call('ZREM', BY_SUBSTATION, held_as(session, record))
+  record.epoch = epoch
+  enter(session, record, state)
+  call('ZADD', BY_SUBSTATION, 0, held_as(session, record))
+  write(session, record)
 end
 
 -- From here on its substation, under its present epoch, is asked to run the next attempt.
 local function reserve(session, record, id, epoch, room)
   enter(session, record, 'reserved')
-  if record.attempt > 0 then record.done = delivered(session, record) end
+  if record.attempt > 0 then
+    record.done = delivered(session, record)
+    call('HDEL', DELIVERED, session)
+  end
   record.substation, record.epoch, record.attempt = id, epoch, record.attempt + 1
   hold(session, record, room)
   call('ZADD', DUE, now + asked.reserve_ttl, session)
@@ -42,7 +74,7 @@ end
 
 -- Its watts no longer count.
 local function give_back(field, record, state)
-  call('ZREM', BY_SUBSTATION, record.substation .. '|' .. field)
+  call('ZREM', BY_SUBSTATION, held_as(field, record))
   commit(record.substation, -record.watts)
   if record.superseded then
     count('superseded', -1)
@@ -72,14 +104,7 @@ local function supersede(session, record)
   old.state, old.since, old.session, old.superseded = 'unsettled', now, session, true
   local field = superseded_field(session, old.attempt, old.substation)
   write(field, old)
-  call('ZREM', BY_SUBSTATION, record.substation .. '|' .. session)
-  call('ZADD', BY_SUBSTATION, 0, record.substation .. '|' .. field)
-end
-
--- Members `substation|...` of BY_SUBSTATION: '}' is the character after '|'.
-local function held_at(substation, limit)
-  if limit then
-    return call('ZRANGEBYLEX', BY_SUBSTATION, '[' .. substation .. '|', '(' .. substation .. '}', 'LIMIT', 0, limit)
-  end
-  return call('ZRANGEBYLEX', BY_SUBSTATION, '[' .. substation .. '|', '(' .. substation .. '}')
+  call('ZREM', BY_SUBSTATION, held_as(session, record))
+  call('ZADD', BY_SUBSTATION, 0, held_as(field, old))
+  return field
 end

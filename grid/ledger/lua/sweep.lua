@@ -38,7 +38,7 @@ end
 local function lose(id, substation)
   local members = held_at(id, asked.limit)
   for _, member in ipairs(members) do
-    local field = string.sub(member, #id + 2)
+    local field = field_of(member)
     local record = read(SESSIONS, field)
     give_back(field, record, record.cancelled and 'cancelled' or 'waiting')
     interrupted = interrupted + 1

@@ -134,7 +134,8 @@ class Zone:
             states["superseded" if record.get("superseded") else record["state"]] += 1
             if record["state"] in HOLDS_WATTS:
                 held[record["substation"]] += record["watts"]
-                members.add(f"{record['substation']}|{name}")
+                charges = f"|{record['epoch']}.{record['attempt']}" if record["state"] == "charging" else ""
+                members.add(f"{record['substation']}|{name}{charges}")
         committed = {name: int(watts) for name, watts in self._hash("committed").items() if int(watts)}
         assert committed == dict(held)
         assert set(self._scores("by_substation")) == members

@@ -30,6 +30,9 @@ class TestRestart:
         one.beat()
         one.restarts()
         one.beat()
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.state, record.delivered_wh) == ("reserved", 4_000)
         one.starts("s", attempt=2, delivered_wh=1_000)
         one.beat()
         record = zone.ledger.session("s")
