@@ -243,7 +243,9 @@ class Ledger:
         self._pipe(("PING",), somebody_waits=False)
 
     def _takes_ms(self, record: dict[str, Any]) -> int:
-        return math.ceil(record["energy_wh"] * 3_600_000 / record["watts"] / self._time_scale)
+        energy_wh: int = record["energy_wh"]
+        watts: int = record["watts"]
+        return math.ceil(energy_wh * 3_600_000 / watts / self._time_scale)
 
     def _now(self, time: tuple[int, int]) -> int:
         return self._clock() if self._clock else time[0] * 1000 + time[1] // 1000

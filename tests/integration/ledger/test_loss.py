@@ -39,6 +39,15 @@ class TestRestart:
         assert record is not None
         assert (record.state, record.delivered_wh) == ("charging", 5_000)
 
+    def test_also_when_it_is_interrupted_again(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        for attempt, delivered_wh in ((1, 4_000), (2, 3_000)):
+            one.starts("s", attempt=attempt, delivered_wh=delivered_wh)
+            one.beat()
+            one.restarts()
+            grants = one.beat().grants
+        assert [(grant.attempt, grant.energy_wh) for grant in grants] == [(3, 3_000)]
+
     def test_what_had_all_its_energy_when_it_was_interrupted_is_finished(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.starts("s", delivered_wh=10_000)
