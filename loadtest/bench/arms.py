@@ -19,6 +19,7 @@ from loadtest.bench.payloads import time_scale
 
 BALANCERS = 3
 SUBSTATIONS = 3
+SUBSTATION_NAMES = [f"substation-{number}" for number in range(1, SUBSTATIONS + 1)]
 PLENTY_KW = 1_000_000.0
 """Nobody is refused and nobody waits: what is measured is deciding and forwarding."""
 _direct = build_opener(ProxyHandler({}))
@@ -76,8 +77,16 @@ class Workshop:
         """As grid/local.py starts them."""
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "-c", "python:grid.gunicorn_conf", app]
-        environment = {"BIND": f"127.0.0.1:{port}", "TIME_SCALE": f"{time_scale(self.charging_s):g}"}
-        return self.service(name, port, command, environment | variables)
+        return self.service(name, port, command, {"BIND": f"127.0.0.1:{port}", **self._clock(), **variables})
+
+    def flask(self, name: str, *others: str) -> Service:
+        """A part of the usual design, on Flask's own server."""
+        port = free_port()
+        command = [sys.executable, "-m", "loadtest.bench.polling", name.partition("-")[0], str(port), *others]
+        return self.service(name, port, command, self._clock())
+
+    def _clock(self) -> dict[str, str]:
+        return {"TIME_SCALE": f"{time_scale(self.charging_s):g}"}
 
     def service(self, name: str, port: int, command: list[str], environment: dict[str, str]) -> Service:
         return Service(name, f"http://127.0.0.1:{port}", command, environment, self.logs / f"{name}.log")
@@ -119,20 +128,24 @@ def floor(workshop: Workshop) -> Iterator[Arm]:
 @contextmanager
 def polling(workshop: Workshop) -> Iterator[Arm]:
     """The usual design (see polling.py): api, one balancer, and substations that refuse nobody."""
-    substations = _substations(workshop, "loadtest.bench.floor:substation()", PLENTY_KW)
+    substations = [_identified(workshop.flask(name), PLENTY_KW) for name in SUBSTATION_NAMES]
     names = [f"{substation.name}={substation.url}" for substation in substations]
-    balancer = _usual(workshop, "balancer", *names)
-    api = _usual(workshop, "api", balancer.url)
+    balancer = workshop.flask("balancer", *names)
+    api = workshop.flask("api", balancer.url)
     with _serving(substations, "/ready"), _serving([balancer, api], "/health"):
         yield Arm(api.url, [*substations, balancer, api], workshop.charging_s)
 
 
 def _substations(workshop: Workshop, app: str, capacity_kw: float, **variables: str) -> list[Service]:
-    names = [f"substation-{number}" for number in range(1, SUBSTATIONS + 1)]
-    services = [workshop.gunicorn(name, app, SUBSTATION_ID=name, WORKERS="1", **variables) for name in names]
-    for service in services:
-        service.environment |= {"ADVERTISE_URL": service.url, "CAPACITY_KW": f"{capacity_kw:g}"}
-    return services
+    services = [workshop.gunicorn(name, app, WORKERS="1", **variables) for name in SUBSTATION_NAMES]
+    return [_identified(service, capacity_kw) for service in services]
+
+
+def _identified(substation: Service, capacity_kw: float) -> Service:
+    """It is told who and how large it is."""
+    substation.environment |= {"SUBSTATION_ID": substation.name, "ADVERTISE_URL": substation.url}
+    substation.environment |= {"CAPACITY_KW": f"{capacity_kw:g}"}
+    return substation
 
 
 @contextmanager
@@ -149,12 +162,6 @@ def _hops(workshop: Workshop, balancers: list[Service], substations: list[Servic
         _serving([api], "/ready"),
     ):
         yield Arm(proxies.url, [*substations, *balancers, proxies, api], workshop.charging_s)
-
-
-def _usual(workshop: Workshop, which: str, *others: str) -> Service:
-    port = free_port()
-    command = [sys.executable, "-m", "loadtest.bench.polling", which, str(port), *others]
-    return workshop.service(which, port, command, {})
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""The usual design of this field, in as few lines as it usually has: an api and a balancer on Flask's own server.
+"""The usual design of this field, in as few lines as it usually has: api, balancer, substations on Flask's own server.
 
 The balancer asks each substation's /metrics every 5 s, and sends each car to the one that drew the least then. Every
 call has a connection of its own. The substations are the grid's, with the floor's ledger and no limit: they refuse
-nobody. `python -m loadtest.bench.polling api PORT BALANCER`, or `balancer PORT NAME=SUBSTATION …`
+nobody. `python -m loadtest.bench.polling api PORT BALANCER`, `balancer PORT NAME=SUBSTATION …`, or `substation PORT`
 """
 
 import sys
@@ -15,7 +15,7 @@ import requests
 from flask import Flask, request
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtest.bench.floor import EPOCH
+from loadtest.bench import floor
 
 POLL_S = 5.0
 TIMEOUT_S = 5.0
@@ -56,7 +56,7 @@ def balancer(substations: dict[str, str]) -> Flask:
             "session_id": str(uuid.uuid4()),
             "attempt": 1,
             "substation": name,
-            "epoch": EPOCH,
+            "epoch": floor.EPOCH,
             "vehicle_id": wanted["vehicle_id"],
             "watts": round(wanted["power_kw"] * 1000),
             "energy_wh": round(wanted["energy_kwh"] * 1000),
@@ -64,6 +64,13 @@ def balancer(substations: dict[str, str]) -> Flask:
         reply = requests.post(f"{substations[name]}/charge", json=order, timeout=TIMEOUT_S)
         return {**wanted, **reply.json(), "substation": name}, reply.status_code
 
+    return app
+
+
+def substation() -> Flask:
+    app = floor.substation()
+    for task in app.extensions["background"]:
+        task.start()
     return app
 
 
@@ -82,7 +89,15 @@ def drawn_watts(text: str) -> float:
     return float(drawn.samples[0].value)
 
 
+def serve(which: str, port: str, others: list[str]) -> None:
+    """Until it is ended."""
+    makes = {
+        "api": lambda: api(*others),
+        "balancer": lambda: balancer(dict(other.split("=", 1) for other in others)),
+        "substation": substation,
+    }
+    makes[which]().run(port=int(port), threaded=True)
+
+
 if __name__ == "__main__":
-    _, which, port, *others = sys.argv
-    served = api(others[0]) if which == "api" else balancer(dict(other.split("=", 1) for other in others))
-    served.run(port=int(port), threaded=True)
+    serve(sys.argv[1], sys.argv[2], sys.argv[3:])
