@@ -71,7 +71,10 @@ def test_a_share_needs_to_know_the_outlets() -> None:
         (["--limit-kw", "40", "--substations", "2"], "--substations goes with --share"),
         (["--share", "0.2", "--substations", "0"], "--substations 1 or more"),
         ([], "required"),
-        (["--limit-kw", "40", "--order", "shortest"], "invalid choice"),
+        (
+            ["--limit-kw", "40", "--order", "shortest"],
+            "invalid choice: 'shortest' (choose from 'refuse', 'arrival', 'least-laxity', 'all')",
+        ),
         (["--limit-kw", "40", "--trace", "none.csv"], "none.csv"),
     ],
 )
