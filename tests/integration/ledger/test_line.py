@@ -93,6 +93,20 @@ class TestOrder:
             "flexible",
         ]
 
+    def test_an_emergency_at_the_beginning_of_time_is_first_and_no_earlier_than_that(self, redis: Redis) -> None:
+        """A replay's clock may begin at 0. The line has no place for what begins before: its text has no sign."""
+        clock = Clock(now=0)
+        zone = Zone(redis, Ledger(redis, "default", clock=clock), clock)
+        one = zone.substation("one", 100_000)
+        zone.reserve("all of it", 100_000)
+        for session, priority in (("normal", "normal"), ("emergency", "emergency")):
+            zone.reserve(session, 25_000, priority=priority)
+        assert zone.records()["emergency"]["latest"] == 0
+        one.starts("all of it", 100_000)
+        one.ends("all of it")
+        assert one.starts_what_it_was_given(one.beat()) == ["emergency", "normal"]
+        zone.assert_consistent()
+
     def test_smaller_ones_pass_who_does_not_fit_yet(self, zone: Zone, full: Substation) -> None:
         for session, watts in (("big", 60_000), ("small", 20_000), ("smaller", 5_000)):
             zone.reserve(session, watts)
