@@ -1,4 +1,4 @@
-"""Both Redises that everything must pass on: fakeredis and a real server, each a process of its own."""
+"""Both Redises that everything must pass on, fakeredis and a real server, each a process of its own; and no server."""
 
 import shutil
 import socket
