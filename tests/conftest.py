@@ -1,4 +1,4 @@
-"""Both Redises that everything must pass on, fakeredis and a real server, each a process of its own; and no server."""
+"""Both Redises that everything must pass on, each a process of its own; and a port at which nobody listens."""
 
 import shutil
 import socket
