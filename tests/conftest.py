@@ -1,6 +1,7 @@
-"""Both Redises that everything must pass on: fakeredis and a real server, each a process of its own."""
+"""Both Redises that everything must pass on, each a process of its own; and a port at which nobody listens."""
 
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -82,3 +83,11 @@ def redis(redis_url: str) -> Iterator[Redis]:
     with Redis.from_url(redis_url, decode_responses=True) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Nobody listens there, and nobody else is given it."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield nobody.getsockname()[1]

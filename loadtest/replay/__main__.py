@@ -30,6 +30,7 @@ from loadtest.trace import Visit
 
 BUILD = Path("build") / "replay"
 ALL = "all"
+NONE = "\N{EN DASH}"
 COLUMNS = (
     *("session", "arrived", "departed"),
     *("power_kw", "asked_kwh", "delivered_kwh", "waited_s"),
@@ -72,7 +73,8 @@ def parse(arguments: Sequence[str]) -> Asked:
     how.add_argument("--share", type=float, help="all limits together, by the installed power: 0.2")
     text = "with --share: so many, each with an equal part (default: 1)"
     parser.add_argument("--substations", type=int, help=text)
-    parser.add_argument("--order", choices=[*Order, ALL], default=ALL, help="default: %(default)s, side by side")
+    choices = [*(order.value for order in Order), ALL]
+    parser.add_argument("--order", choices=choices, default=ALL, help="default: %(default)s, side by side")
     text = "where to write each order's sessions as CSV (default: %(default)s)"
     parser.add_argument("--csv", type=Path, default=BUILD, metavar="FOLDER", help=text)
     parsed = parser.parse_args(arguments)
@@ -166,25 +168,28 @@ def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> 
     for order in figures:
         table.add_column(order, justify="right")
     columns = [_column(each) for each in figures.values()]
-    for name in dict.fromkeys(name for column in columns for name in column):
-        table.add_row(name, *(column.get(name, "") for column in columns))
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
     console.print(table)
 
 
 def _column(figures: Satisfaction) -> dict[str, str]:
+    """The same rows for every order: it changes neither what is too big nor which powers there are."""
     return {
         "energy delivered": f"{figures.energy:.2%}",
         "energy that fits the stays": f"{figures.fits:.2%}",
         "sessions fully met": f"{figures.met:.2%}",
         "sessions with nothing": f"{figures.unserved:.2%}",
-        **{
-            f"waited, p50 / p95 / max min, {_kw(name)}": " / ".join(f"{seconds / 60:.0f}" for seconds in waited)
-            for name, waited in figures.waited_s.items()
-        },
-        "Jain's index of delivered ÷ asked": f"{figures.jain:.4f}",
+        **({"too big for every substation": f"{figures.too_big:,}"} if figures.too_big else {}),
+        **{f"waited, p50 / p95 / max min, {_kw(name)}": _minutes(waited) for name, waited in figures.waited_s.items()},
+        "Jain's index of delivered ÷ asked": NONE if figures.jain is None else f"{figures.jain:.4f}",
         "highest peak ÷ limit": f"{figures.peak:.1%}",
         "overload s": f"{figures.overload_s:g}",
     }
+
+
+def _minutes(waited_s: tuple[float, ...] | None) -> str:
+    return NONE if waited_s is None else " / ".join(f"{seconds / 60:.0f}" for seconds in waited_s)
 
 
 def _kw(power_class: str) -> str:

@@ -24,6 +24,11 @@ class Outcome(StrEnum):
     TOO_BIG = "too-big"
     """No substation could ever carry it."""
 
+    @property
+    def turned_away(self) -> bool:
+        """It neither waited nor began."""
+        return self in (Outcome.REFUSED, Outcome.TOO_BIG)
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -51,9 +56,10 @@ class Carried:
 @dataclass(frozen=True)
 class Satisfaction:
     """`energy` delivered and `fits` are shares of the energy asked for: none could deliver more than fits the stays at
-    the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none. `waited_s` has the
-    p50, the p95 and the longest by power class. `jain` is Jain's index of delivered ÷ asked over the sessions.
-    `peak` is the highest peak ÷ limit of a substation.
+    the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none; `too_big` counts
+    those that no substation could ever carry. `waited_s` has the p50, the p95 and the longest by power class, of those
+    who were not turned away; None if all were. `jain` is Jain's index of delivered ÷ asked over the sessions; None if
+    nobody got anything. `peak` is the highest peak ÷ limit of a substation.
     """
 
     sessions: int
@@ -61,8 +67,9 @@ class Satisfaction:
     fits: float
     met: float
     unserved: float
-    waited_s: dict[str, tuple[float, float, float]]
-    jain: float
+    too_big: int
+    waited_s: dict[str, tuple[float, float, float] | None]
+    jain: float | None
     peak: float
     overload_s: float
 
@@ -73,18 +80,20 @@ class Satisfaction:
 
 
 def judge(served: Sequence[Served], carried: Sequence[Carried]) -> Satisfaction:
-    waited: defaultdict[str, list[float]] = defaultdict(list)
+    of_class: defaultdict[str, list[Served]] = defaultdict(list)
     for each in served:
-        waited[power_class(each.watts)].append(each.waited_s)
+        of_class[power_class(each.watts)].append(each)
     asked_wh = sum(each.asked_wh for each in served)
+    got = [each.delivered_wh / each.asked_wh for each in served]
     return Satisfaction(
         sessions=len(served),
         energy=sum(each.delivered_wh for each in served) / asked_wh,
         fits=sum(_fits_wh(each) for each in served) / asked_wh,
         met=sum(each.outcome is Outcome.MET for each in served) / len(served),
         unserved=sum(each.delivered_wh == 0 for each in served) / len(served),
-        waited_s={name: _spread(waited[name]) for name in POWER_CLASSES if name in waited},
-        jain=jain([each.delivered_wh / each.asked_wh for each in served]),
+        too_big=sum(each.outcome is Outcome.TOO_BIG for each in served),
+        waited_s={name: _waited_s(of_class[name]) for name in POWER_CLASSES if name in of_class},
+        jain=jain(got) if any(got) else None,
         peak=max(each.peak / each.limit for each in carried),
         overload_s=sum(each.overload_s for each in carried),
     )
@@ -95,6 +104,9 @@ def _fits_wh(served: Served) -> float:
     return served.asked_wh if stay_s is None else min(served.asked_wh, served.watts * stay_s / 3600)
 
 
-def _spread(waited_s: Sequence[float]) -> tuple[float, float, float]:
+def _waited_s(served: Sequence[Served]) -> tuple[float, float, float] | None:
+    waited_s = [each.waited_s for each in served if not each.outcome.turned_away]
+    if not waited_s:
+        return None
     p50, p95 = (percentile(waited_s, share) for share in WAITED)
     return p50, p95, max(waited_s)

@@ -17,11 +17,12 @@ import api.app
 import balancer.app
 import substation.app
 from grid.http import Client, NoAnswer, NotSent, Reply
-from grid.ledger import Heartbeat, Ledger
+from grid.ledger import Heartbeat, Ledger, connect
 from grid.settings import Settings
 from substation.heartbeat import Heartbeats
 from substation.station import Snapshot, Station
 
+SERVICES = ("api", "balancer", "substation")
 ZONES = ("default", "north")
 RETRY_AFTER_S = 7
 CAR = {"vehicle_id": "ev-42", "power_kw": 11, "energy_kwh": 10}
@@ -210,6 +211,19 @@ def grid(monkeypatch: pytest.MonkeyPatch) -> Grid:
 def one(grid: Grid) -> SubstationUnderTest:
     """A real substation of 100 kW in zone `default`."""
     return grid.substation("one", limit_kw=100)
+
+
+@pytest.fixture
+def balancer_without_redis(grid: Grid, closed_port: int) -> Iterator[FlaskClient]:
+    """Another balancer takes over, and its Redis is not there."""
+    with connect(f"redis://127.0.0.1:{closed_port}/0", SETTINGS.redis_timeout_ms, 4) as redis:
+        yield grid.new_balancer({zone: Ledger(redis, zone) for zone in ZONES}).test_client()
+
+
+@pytest.fixture
+def clients(grid: Grid, one: SubstationUnderTest) -> dict[str, FlaskClient]:
+    """Of each service."""
+    return {"api": grid.api, "balancer": grid.balancer, "substation": one.client}
 
 
 def problem_in(response: TestResponse, status: int, type: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def test_clients_api_balancers_and_substations_count_the_same_sessions(grid: Gri
     sessions = {answer.json()["session_id"] for answer in grid.ask_at_once(30)}
 
     after = answered(grid), placed(grid), started(grid)
-    assert [now - then for now, then in zip(after, before, strict=True)] == [30, 30, 30]
+    assert [end - start for end, start in zip(after, before, strict=True)] == [30, 30, 30]
     assert len(sessions) == 30
 
 

@@ -130,7 +130,8 @@ def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytes
     out = io.StringIO()
     figures = run(asked, Console(file=out, width=120), Console(quiet=True))
 
-    shown = {cells[0]: cells[1:] for cells in map(_cells, out.getvalue().split("\n"))}
+    shown = _rows(out)
+    assert "too big for every substation" not in shown
     assert shown["energy delivered"] == ["40.00%", "80.00%", "100.00%"]
     assert shown["energy that fits the stays"] == ["100.00%"] * 3
     assert shown["sessions fully met"] == ["33.33%", "66.67%", "100.00%"]
@@ -143,6 +144,23 @@ def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytes
     assert all(each.kept for each in figures.values())
     assert installed or "on fakeredis" in out.getvalue()
     assert [len((tmp_path / f"{order}.csv").read_text().splitlines()) for order in Order] == [4, 4, 4]
+
+
+def test_what_nobody_has_is_a_dash(tmp_path: Path) -> None:
+    (tmp_path / "trace.csv").write_text(TRACE)
+    asked = parse(["--trace", str(tmp_path / "trace.csv"), "--limit-kw", "9", "--csv", str(tmp_path)])
+    out = io.StringIO()
+    run(asked, Console(file=out, width=120), Console(quiet=True))
+
+    shown = _rows(out)
+    assert shown["too big for every substation"] == ["3"] * 3
+    assert shown["waited, p50 / p95 / max min, up to 12 kW"] == ["\N{EN DASH}"] * 3
+    assert shown["Jain's index of delivered ÷ asked"] == ["\N{EN DASH}"] * 3
+    assert shown["energy delivered"] == ["0.00%"] * 3
+
+
+def _rows(table: io.StringIO) -> dict[str, list[str]]:
+    return {cells[0]: cells[1:] for cells in map(_cells, table.getvalue().split("\n"))}
 
 
 def _cells(line: str) -> list[str]:

@@ -29,13 +29,6 @@ def hasty() -> Client:
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        yield nobody.getsockname()[1]
-
-
-@pytest.fixture
 def deaf_port() -> Iterator[int]:
     """A port at which no connection is ever completed: its queue is full."""
     with ExitStack() as sockets:

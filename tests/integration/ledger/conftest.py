@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Request
+from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Release, ReleaseOutcome, Request
 from grid.ledger.keys import key
 
 # The ledger's defaults: what a test must wait for.
@@ -107,6 +107,17 @@ class Zone:
         (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000, ready_by, priority)], avoid)
         return placement
 
+    def cancel(self, session: str, attempt: int = 1) -> str:
+        """By its owner; its state afterwards. Who waits for the first time has attempt 0."""
+        (state,) = self.ledger.release([Release(session, attempt, ReleaseOutcome.CANCELLED)])
+        return state
+
+    def everybody_is_lost(self) -> None:
+        """No heartbeat comes for so long that no substation is counted on any more."""
+        for wait in (HEARTBEAT_TTL_MS, LOST_MS):
+            self.clock.advance(wait)
+            self.ledger.sweep()
+
     def state(self, session: str) -> str:
         record = self.ledger.session(session)
         return record.state if record else "unknown"
@@ -116,6 +127,10 @@ class Zone:
 
     def size(self) -> int:
         return int(self.redis.dbsize())
+
+    def keeps(self) -> dict[str, str | None]:
+        """The session that each substation keeps room for."""
+        return {row.substation: row.keeps for row in self.ledger.grid()}
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Every session as its record is kept."""

@@ -116,6 +116,6 @@ class TestARedisThatWasRolledBack:
 
     def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
+        zone.cancel("s")
         one.starts("s", attempt=2)
         assert one.beat().cancels == [Cancel("s", 2)]

@@ -113,7 +113,7 @@ class TestHeartbeats:
         zone.reserve("s")
         one.starts("s")
         one.beat(number=10)
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)])
+        zone.cancel("s")
         assert one.beat(number=10).outcome == "ok"
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
@@ -209,7 +209,7 @@ class TestRelease:
         assert zone.committed("one") == 11_000
 
     def test_of_an_unknown_session_says_so(self, zone: Zone, one: Substation) -> None:
-        assert zone.ledger.release([Release("nobody", 1, ReleaseOutcome.CANCELLED)]) == [""]
+        assert zone.cancel("nobody") == ""
 
     def test_of_what_a_heartbeat_confirmed_changes_nothing(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -253,7 +253,7 @@ class TestRelease:
 class TestCancelling:
     def test_what_its_substation_stopped_is_free_at_once(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
+        assert zone.cancel("s") == "cancelled"
         assert zone.committed("one") == 0
 
     def test_what_its_substation_could_not_be_told_is_free_when_it_acknowledges(
@@ -279,7 +279,7 @@ class TestCancelling:
         zone.reserve("s")
         one.ends("s")
         one.beat()
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["finished"]
+        assert zone.cancel("s") == "finished"
 
 
 class TestForgetting:

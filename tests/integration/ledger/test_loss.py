@@ -109,7 +109,7 @@ class TestInterrupted:
         assert zone.state("s") == "charging"
 
     def test_its_owner_can_cancel_it(self, zone: Zone, interrupted: Request) -> None:
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLED)]) == ["cancelled"]
+        assert zone.cancel("s") == "cancelled"
         assert zone.line() == []
 
     @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
@@ -145,9 +145,7 @@ class TestInterrupted:
             one.restarts()
             one.beat()
         else:
-            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
-                zone.clock.advance(wait)
-                zone.ledger.sweep()
+            zone.everybody_is_lost()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
         assert zone.line() == []
 
@@ -203,9 +201,7 @@ class TestSilence:
 
     def test_one_that_left_and_came_back_may_be_lost(self, zone: Zone, one: Substation) -> None:
         def falls_silent() -> list[str]:
-            for wait in (HEARTBEAT_TTL_MS, LOST_MS):
-                zone.clock.advance(wait)
-                zone.ledger.sweep()
+            zone.everybody_is_lost()
             return [row.state for row in zone.ledger.grid()]
 
         one.beat("draining")
@@ -217,9 +213,7 @@ class TestSilence:
         assert falls_silent() == ["lost"]
 
     def test_an_old_heartbeat_of_a_lost_one_is_still_old(self, zone: Zone, one: Substation) -> None:
-        for wait in (HEARTBEAT_TTL_MS, LOST_MS):
-            zone.clock.advance(wait)
-            zone.ledger.sweep()
+        zone.everybody_is_lost()
         assert one.beat().outcome == "superseded"
         assert zone.reserve("s").outcome is Outcome.NOWHERE
 

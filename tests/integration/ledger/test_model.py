@@ -1,16 +1,14 @@
 """Everything that can go wrong, in any order, against the real scripts, the real dispatcher and real feeders.
 
-Hypothesis chooses the steps. Only the wires are made up: they lose, delay and double what goes over them.
+Hypothesis chooses the steps. Only the wires are made up (model.py): they lose, delay and double what goes over them.
 After every step the ledger adds up, covers what really runs, and no substation is above its limit; and when the
 storm is over, every watt is back and every session that was accepted charges, or has finished, or waits because there
 is no room for it, or has expired. Nobody who waits is overtaken but for the reasons that the line has.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -25,160 +23,33 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from balancer.dispatch import Dispatcher, Result
-from balancer.substation import Started, SubstationClient
 from balancer.sweeper import Sweeper
-from grid.ledger import Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Request
-from substation.admission import admit
-from substation.heartbeat import Heartbeats, Identity
-from substation.meters import Meters
-from substation.schemas import ChargeOrder
-from substation.station import Station, Verdict
+from grid.ledger import Ledger, Request
 
-from .conftest import HOLDS_WATTS, Clock, Zone
+from .conftest import Clock, Zone
+from .model import (
+    ANSWER_LOST,
+    DELIVERED,
+    DOUBLED,
+    DYING,
+    LATE,
+    LIMITS,
+    LOST,
+    BalancerDied,
+    HeartbeatWire,
+    Line,
+    Substation,
+    Wires,
+    about,
+)
 
-LIMITS = {"a": 50_000, "b": 100_000, "c": 360_000}
 WATTS = st.sampled_from([3_000, 7_305, 7_360, 11_000, 22_000, 50_000, 150_000, 350_000])
 ENERGY = st.sampled_from([100, 2_000, 60_000])
 WITHIN = st.sampled_from([None, None, 600_000, 86_400_000])
 PRIORITIES = st.sampled_from(["normal", "normal", "emergency", "flexible"])
 NAMES = st.sampled_from(sorted(LIMITS))
-DELIVERED, ANSWER_LOST, LATE, LOST = "delivered", "answer lost", "late", "lost"
-DYING = "balancer dies"
 POSTS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DYING])
-BEATS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, "doubled"])
-
-
-def about(watts: int) -> int:
-    """Rounded up to two digits: of those who need about the same, the line looks at the first only."""
-    step = int(10 ** max(0, len(str(watts)) - 2))
-    return -(-watts // step) * step
-
-
-class BalancerDied(Exception):
-    pass
-
-
-@dataclass
-class HeartbeatWire:
-    """Between a substation and the ledger."""
-
-    ledger: Ledger
-    fate: str = DELIVERED
-    outcome: str = ""
-    late: list[Heartbeat] = field(default_factory=list)
-
-    def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
-        if self.fate == LATE:
-            self.late.append(beat)
-        if self.fate in (LATE, LOST):
-            raise LedgerUnavailable(self.fate)
-        reply = self.ledger.heartbeat(beat)
-        if self.fate == "doubled":
-            reply = self.ledger.heartbeat(beat)
-        self.outcome = reply.outcome
-        if self.fate == ANSWER_LOST:
-            raise LedgerUnavailable(self.fate)
-        return reply
-
-
-class Substation:
-    """A real feeder with its real heartbeat; `incarnation` is the process, which can be replaced."""
-
-    def __init__(self, name: str, wire: HeartbeatWire, clock: Clock) -> None:
-        self.name, self.wire, self._clock = name, wire, clock
-        self.start()
-
-    def start(self) -> None:
-        limit = LIMITS[self.name]
-        self.alive = True
-        self.station = Station(limit, 1.0, clock=lambda: self._clock.now / 1000)
-        self.identity = Identity(self.name, f"http://{self.name}", limit, limit)
-        meters = Meters("default", self.name, limit, limit)
-        self.heartbeats = Heartbeats(self.wire, self.station, self.identity, meters)  # type: ignore[arg-type]
-
-    def beat(self, fate: str = DELIVERED) -> None:
-        self.wire.fate = fate
-        self.station.finish_due()
-        try:
-            self.heartbeats.beat()
-        except LedgerUnavailable as error:
-            if error.args[0] not in (LATE, LOST, ANSWER_LOST):  # a script failed
-                raise
-
-    def post(self, orders: Sequence[dict[str, Any]]) -> list[Started]:
-        """POST /charge as substation/routes.py answers it."""
-        received = [ChargeOrder.model_validate(order) for order in orders]
-        verdicts = admit(received, self.identity, self.heartbeats.epoch, self.station)
-        return [Started.YES if verdict in (Verdict.CHARGING, Verdict.FINISHED) else Started.NO for verdict in verdicts]
-
-    @property
-    def drawn(self) -> int:
-        return self.station.snapshot().drawn if self.alive else 0
-
-    @property
-    def charging(self) -> set[str]:
-        return {charging.order.session for charging in self.station.snapshot().charging} if self.alive else set()
-
-
-class Wires(SubstationClient):
-    """Between a balancer and the substations. Late POSTs are kept, to arrive whenever Hypothesis likes."""
-
-    def __init__(self, substations: dict[str, Substation]) -> None:
-        self._substations = substations
-        self.fate = DELIVERED
-        self.failures = 0
-        self.late: list[tuple[str, list[dict[str, Any]]]] = []
-
-    def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
-        name = url.removeprefix("http://")
-        substation = self._substations[name]
-        fate, self.fate = self.fate, DELIVERED  # only the first try of a request has bad luck
-        if fate == LATE:
-            self.late.append((name, list(orders)))
-        if fate in (LATE, LOST) or not substation.alive:
-            self.failures += 1
-            return [Started.UNKNOWN] * len(orders)
-        if fate == DYING:
-            raise BalancerDied
-        answers = substation.post(orders)
-        if fate == ANSWER_LOST:
-            answers = [Started.UNKNOWN] * len(orders)
-        self.failures += answers.count(Started.UNKNOWN) + answers.count(Started.NO)
-        return answers
-
-    def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
-        substation = self._substations.get(url.removeprefix("http://"))
-        if self.fate != DELIVERED or substation is None or not substation.alive:
-            return False
-        substation.station.cancel(session, attempt)
-        return True
-
-
-class Line:
-    """Who waits before a call of the ledger, to be compared with who waits after it."""
-
-    def __init__(self, zone: Zone, charging: set[str]) -> None:
-        self._zone = zone
-        self._charging = charging
-        self._before = zone.records()
-        self.waiting = {name for name, record in self._before.items() if record["state"] == "waiting"}
-
-    def assert_nobody_was_overtaken(self) -> None:
-        """By one that got room in between and is no smaller: who was there before counts, whoever is new comes last.
-
-        Of what charged already the ledger may just hear again.
-        """
-        after = self._zone.records()
-        still = [(name, after[name]) for name in self.waiting if after.get(name, {}).get("state") == "waiting"]
-        for name, got in after.items():
-            before = self._before.get(name, {"attempt": 0, "state": "requested"})
-            got_room = got["state"] in HOLDS_WATTS and got["attempt"] != before["attempt"] and not got.get("superseded")
-            had_it_kept = before.get("kept") == got["substation"]
-            if not got_room or had_it_kept or name in self._charging:
-                continue
-            for other, record in still:
-                if before["state"] == "requested" or record["latest"] < got["latest"]:
-                    assert about(record["watts"]) > about(got["watts"]), f"{other} waits, and {name} got its room"
+BEATS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DOUBLED])
 
 
 class Storm(RuleBasedStateMachine):

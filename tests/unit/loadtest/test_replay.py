@@ -1,6 +1,7 @@
 """What `make replay` is asked: limits, or a share of the installed power."""
 
 import csv
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def test_what_is_wrong_is_said(trace: str, arguments: list[str], why: str, capsy
 
     assert exit.value.code != 0
     assert why in capsys.readouterr().err
+
+
+def test_the_orders_there_are_are_said_as_they_are_typed(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--trace", trace, "--limit-kw", "40", "--order", "shortest"])
+
+    choices = capsys.readouterr().err.rpartition("choose from")[2]
+    assert re.findall(r"[\w<.-]+", choices) == ["refuse", "arrival", "least-laxity", "all"]
 
 
 def test_rows_that_are_left_out_are_named(trace: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,24 @@ def test_who_left_with_less_than_a_watt_hour_got_nothing() -> None:
     assert judge([served(Outcome.PART, 0)], [WITHIN]).unserved == 1
 
 
+def test_who_was_turned_away_did_not_wait() -> None:
+    waits = [served(Outcome.NOTHING, 0, waited_s=90), served(Outcome.MET, 10_000, waited_s=60)]
+    turned_away = [served(Outcome.REFUSED, 0), served(Outcome.REFUSED, 0), served(Outcome.TOO_BIG, 0, watts=50_000)]
+
+    assert judge([*turned_away, *waits], [WITHIN]).waited_s == {"8": (60, 90, 90), "60": None}
+
+
+def test_who_was_too_big_for_every_substation_is_counted() -> None:
+    figures = judge([served(Outcome.MET, 10_000), *[served(Outcome.TOO_BIG, 0)] * 2], [WITHIN])
+
+    assert figures.too_big == 2
+    assert figures.unserved == 2 / 3
+
+
+def test_nothing_is_shared_fairly_or_not_if_nobody_got_anything() -> None:
+    assert judge([served(Outcome.NOTHING, 0), served(Outcome.REFUSED, 0)], [WITHIN]).jain is None
+
+
 def test_waiting_is_by_power_class_in_the_order_of_power() -> None:
     waits = [served(Outcome.MET, 10_000, waited_s=second) for second in range(100, 0, -1)]
     big = [served(Outcome.MET, 10_000, waited_s=500, watts=50_000), served(Outcome.MET, 10_000, watts=22_000)]
