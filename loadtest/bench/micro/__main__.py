@@ -14,14 +14,14 @@ def main() -> None:
     if wrong := machine.missing(["redis-server"]):
         sys.exit(wrong)
     end_on_signals()
-    console = Console(soft_wrap=True)
+    console, progress = Console(soft_wrap=True), Console(stderr=True)
     about = ", ".join(f"{name} {value}" for name, value in machine.versions_of_ledger().items())
     console.print(f"{about}; the median of the rounds (and their range)", highlight=False)
     try:
         with own_redis() as (redis, _):
-            scripts.by_substations(redis, console)
+            scripts.by_substations(redis, console, progress)
             scripts.by_cars(redis, console)
-            rate.measure(redis, console)
+            rate.measure(redis, console, progress)
             line.measure(redis, console)
     except LocalGridError as error:
         sys.exit(str(error))

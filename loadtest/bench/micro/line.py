@@ -86,7 +86,7 @@ def measure(redis: Redis, console: Console) -> None:
         ledger = Ledger(redis, f"line-{waiting}", heartbeat_ttl_ms=HOUR_MS, longest_line=2 * waiting)
         grids[waiting] = FullGrid(ledger)
         grids[waiting].fill(waiting)
-    server_us = take_turns(redis, grids)
+    server_us = take_turns(redis, grids, ROUNDS)
     rows = []
     for step in STEPS:
         short, long = (server_us[step, waiting] for waiting in LINES)
@@ -95,7 +95,7 @@ def measure(redis: Redis, console: Console) -> None:
     show(console, f"Who waits for {SUBSTATIONS} full substations with {CARS_AT_EACH} cars each", head, rows)
 
 
-def take_turns(redis: Redis, grids: Mapping[int, FullGrid], rounds: int = ROUNDS) -> dict[tuple[str, int], list[float]]:
+def take_turns(redis: Redis, grids: Mapping[int, FullGrid], rounds: int) -> dict[tuple[str, int], list[float]]:
     """Server µs per call in each round, by step and line. The round before the first warms up."""
     server_us = defaultdict(list)
     for number in range(rounds + 1):

@@ -56,12 +56,12 @@ class Rate(NamedTuple):
         return self.per_s / self.cores
 
 
-def measure(redis: Redis, console: Console) -> None:
+def measure(redis: Redis, console: Console, progress: Console) -> None:
     """Print the third table."""
     rows = []
     for batch in BATCHES:
         for clients in CLIENTS:
-            with console.status(f"{clients} clients, batches of {batch}"):
+            with progress.status(f"{clients} clients, batches of {batch}"):
                 rates = take(redis, clients, batch, WINDOWS, WINDOW_S)
             cores = [100 * rate.cores for rate in rates]
             rows.append((str(clients), str(batch), [r.per_s for r in rates], cores, [r.per_core_s for r in rates]))

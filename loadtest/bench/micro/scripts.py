@@ -27,6 +27,12 @@ MANY = 10_000
 """So many heartbeats take a while."""
 
 
+def _heartbeat(zone: Zone) -> list[Call]:
+    """Fewer where each takes long."""
+    calls = max(2, SINGLY * CARS[0] // len(zone.first.cars))
+    return [partial(zone.beat, zone.first.heartbeat()) for _ in range(calls)]
+
+
 def _reserve_one(zone: Zone) -> list[Call]:
     return [partial(zone.reserve, zone.cars(1)) for _ in range(SINGLY)]
 
@@ -40,33 +46,29 @@ def _release_each(zone: Zone) -> list[Call]:
     return [partial(zone.release, one) for one in held]
 
 
-def _heartbeat(zone: Zone) -> list[Call]:
-    """Fewer where each takes long."""
-    calls = max(2, SINGLY * CARS[0] // len(zone.first.cars))
-    return [partial(zone.beat, zone.first.heartbeat()) for _ in range(calls)]
-
-
 STEPS: Mapping[str, tuple[Callable[[Zone], list[Call]], int]] = {
+    "heartbeat": (_heartbeat, 1),
     "reserve": (_reserve_one, 1),
     f"reserve, of {BATCH}": (_reserve_batch, BATCH),
     "release": (_release_each, 1),
-    "heartbeat": (_heartbeat, 1),
 }
-"""What is done in a round, in this order, and how many requests are in a call."""
+"""What is done in a round, in this order, and how many requests are in a call. What a long heartbeat leaves behind (Lua's
+garbage) is met by the reserve after it, as in a grid that has such heartbeats."""
 
 Costs = Mapping[str, Sequence[Cost]]
 """Of a zone: by step, a cost for each round."""
 
 
-def by_substations(redis: Redis, console: Console) -> None:
+def by_substations(redis: Redis, console: Console, progress: Console) -> None:
     """Print the first table."""
     redis.flushall()
 
-    def announce(numbers: Iterable[int], of: int) -> Iterable[int]:
-        return track(numbers, f"{of:,} heartbeats", of - 1, console=console, transient=True, disable=of < MANY)
+    def announce(numbers: Sequence[int]) -> Iterable[int]:
+        few = len(numbers) < MANY
+        return track(numbers, f"{len(numbers):,} heartbeats", console=progress, transient=True, disable=few)
 
-    zones = [Zone(redis, f"grid-{of}", of, CARS[0], partial(announce, of=of)) for of in SUBSTATIONS]
-    costs = take_turns(redis, zones)
+    zones = [Zone(redis, f"grid-{number}", number, CARS[0], announce) for number in SUBSTATIONS]
+    costs = take_turns(redis, zones, ROUNDS)
     rows = [
         (step, f"{substations:,}", *_cells(each[step]), _times(each[step], costs[0][step]))
         for step in STEPS
@@ -80,7 +82,7 @@ def by_cars(redis: Redis, console: Console) -> None:
     """Print the second table."""
     redis.flushall()
     zones = [Zone(redis, f"cars-{cars}", SUBSTATIONS[0], cars) for cars in CARS]
-    costs = take_turns(redis, zones)
+    costs = take_turns(redis, zones, ROUNDS)
     rows = [
         (f"{cars:,}", *_cells(each["heartbeat"]), _per_car(each["heartbeat"], cars), *_cells(each["reserve"]))
         for cars, each in zip(CARS, costs, strict=True)
@@ -89,7 +91,7 @@ def by_cars(redis: Redis, console: Console) -> None:
     show(console, f"By the cars at one of {SUBSTATIONS[0]} substations", head, rows)
 
 
-def take_turns(redis: Redis, zones: Sequence[Zone], rounds: int = ROUNDS) -> list[Costs]:
+def take_turns(redis: Redis, zones: Sequence[Zone], rounds: int) -> list[Costs]:
     """The costs in each zone. The round before the first warms up."""
     costs: list[dict[str, list[Cost]]] = [defaultdict(list) for _ in zones]
     for number in range(rounds + 1):

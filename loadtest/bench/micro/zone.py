@@ -16,8 +16,8 @@ PLENTY = 1_000_000_000
 HOUR_MS = 3_600_000
 AT_ONCE = 1_000
 
-Announce = Callable[[Iterable[int]], Iterable[int]]
-"""Passes numbers of substations on, and may say how far it is."""
+Announce = Callable[[Sequence[int]], Iterable[int]]
+"""Passes the numbers of substations on, and may say how far it is."""
 
 
 def car(zone: str, watts: int | None = None) -> Request:
