@@ -50,7 +50,7 @@ bench: $(VENV)/ready  ## what a request costs, beside two other designs, and wha
 	@$(RUN) loadtest.bench $(call given,ROUNDS,rounds)
 	@$(RUN) loadtest.bench.micro
 
-bench-ledger: $(VENV)/ready  ## only what a decision costs, without HTTP (some minutes; needs redis-server)
+bench-ledger: $(VENV)/ready  ## only what a decision costs, without HTTP (2 minutes; needs redis-server)
 	@$(RUN) loadtest.bench.micro
 
 lint: $(VENV)/ready  ## ruff and mypy --strict

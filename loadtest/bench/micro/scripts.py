@@ -52,8 +52,8 @@ STEPS: Mapping[str, tuple[Callable[[Zone], list[Call]], int]] = {
     f"reserve, of {BATCH}": (_reserve_batch, BATCH),
     "release": (_release_each, 1),
 }
-"""What is done in a round, in this order, and how many requests are in a call. What a long heartbeat leaves behind (Lua's
-garbage) is met by the reserve after it, as in a grid that has such heartbeats."""
+"""What is done in a round, in this order, and how many requests are in a call. What a long heartbeat leaves behind
+(Lua's garbage) is met by the reserve after it, as in a grid that has such heartbeats."""
 
 Costs = Mapping[str, Sequence[Cost]]
 """Of a zone: by step, a cost for each round."""
