@@ -9,7 +9,7 @@ given = $(if $(filter command,$(origin $1)),--$2 "$($1)")
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo rush replay up test storm test-compose faults chaos bench lint format lock clean
+.PHONY: help demo rush replay up test storm test-compose faults chaos bench bench-ledger lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,7 +48,10 @@ chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATI
 
 bench: $(VENV)/ready  ## what a request costs, beside two other designs, and what a decision does (needs wrk, nginx, redis-server)
 	@$(RUN) loadtest.bench $(call given,ROUNDS,rounds)
-	@$(RUN) loadtest.bench.ledger_cost
+	@$(RUN) loadtest.bench.micro
+
+bench-ledger: $(VENV)/ready  ## only what a decision costs, without HTTP (2 minutes; needs redis-server)
+	@$(RUN) loadtest.bench.micro
 
 lint: $(VENV)/ready  ## ruff and mypy --strict
 	@$(RUN) ruff check .

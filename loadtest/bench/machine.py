@@ -4,24 +4,36 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Collection
 from importlib.metadata import version
 
-NEEDED = ("wrk", "nginx", "redis-server")
+PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "redis-server": "redis-server"}
+"""Programs, and what Debian and Ubuntu have them in."""
 
 
-def missing() -> str:
+def missing(needed: Collection[str] = tuple(PACKAGES)) -> str:
     """What to do about programs that are not installed; empty if all are."""
-    names = [name for name in NEEDED if shutil.which(name) is None]
-    return f"{' and '.join(names)} missing: apt install wrk nginx-light redis-server" if names else ""
+    names = [name for name in needed if shutil.which(name) is None]
+    if not names:
+        return ""
+    return f"{' and '.join(names)} missing: apt install {' '.join(PACKAGES[name] for name in needed)}"
 
 
 def versions() -> dict[str, str]:
+    """Of everything that a whole request meets."""
+    return {
+        **{package: version(package) for package in ("gunicorn", "Flask", "urllib3", "pydantic", "requests")},
+        "nginx": _says("nginx", "-v").rpartition("/")[2],
+        "wrk": _says("wrk", "-v").split()[1],
+        **versions_of_ledger(),
+    }
+
+
+def versions_of_ledger() -> dict[str, str]:
     return {
         "Python": platform.python_version(),
-        **{package: version(package) for package in ("gunicorn", "Flask", "urllib3", "pydantic", "redis", "requests")},
-        "nginx": _says("nginx", "-v").rpartition("/")[2],
+        "redis": version("redis"),
         "redis-server": _says("redis-server", "--version").split()[2].removeprefix("v="),
-        "wrk": _says("wrk", "-v").split()[1],
         "kernel": platform.release(),
         "cores": str(len(os.sched_getaffinity(0))),
         "load before": f"{os.getloadavg()[0]:.1f}",
