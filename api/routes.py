@@ -9,6 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api import units
 from api.balancer import BalancerClient
+from api.grouping import Grouping
 from api.schemas import (
     EXAMPLE,
     MAX_WAIT_S,
@@ -70,6 +71,7 @@ _IDEMPOTENCY_KEY = {
 
 def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], retry_after_s: int) -> APIBlueprint:
     answers = api_metrics().answers
+    grouped = Grouping(lambda ids, orders: balancer.call("POST", "/route", ids, orders))
     routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
 
     @routes.after_request
@@ -105,7 +107,7 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
                 bodies[i] = problem.body()
         if wanted:
             orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
-            reply = balancer.call("POST", "/route", g.request_id, orders)
+            reply = grouped(g.request_id, orders)
             if reply.status != HTTPStatus.MULTI_STATUS:
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):

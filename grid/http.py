@@ -8,7 +8,10 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 REQUEST_ID = "X-Request-ID"
-"""The header that follows a request through every hop and log."""
+"""The header that follows a request through every hop and log. A call for several requests has all their ids."""
+ONE_ID = r"[A-Za-z0-9._-]{1,128}"
+MOST_IDS = 32
+"""In one header, between commas: 4 KiB at most, half of what gunicorn takes."""
 
 
 class NotSent(Exception):

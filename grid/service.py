@@ -12,12 +12,12 @@ from prometheus_client.registry import Collector
 
 from grid import bodies, health, logs, metrics, problems
 from grid.health import Check
-from grid.http import REQUEST_ID
+from grid.http import MOST_IDS, ONE_ID, REQUEST_ID
 from grid.settings import Settings
 
 log = logging.getLogger("grid.request")
 
-_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ACCEPTED_IDS = re.compile(rf"{ONE_ID}(,{ONE_ID}){{0,{MOST_IDS - 1}}}")
 _QUIET = {"health", "ready", "metrics"}
 
 
@@ -41,7 +41,7 @@ def init_app(
     def begin() -> None:
         g.started = time.perf_counter()
         given = request.headers.get(REQUEST_ID, "")
-        g.request_id = given if _ACCEPTED_ID.fullmatch(given) else secrets.token_hex(8)
+        g.request_id = given if _ACCEPTED_IDS.fullmatch(given) else secrets.token_hex(8)
 
     @app.after_request
     def finish(response: Response) -> Response:

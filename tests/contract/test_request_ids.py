@@ -6,18 +6,22 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from grid.http import MOST_IDS
+
 from .conftest import CAR, SERVICES, Grid, SubstationUnderTest
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("given", ["a", "0af7651916cd43dd8448eb211c80319c", "A-b_c.d", "x" * 128])
+@pytest.mark.parametrize("given", ["a", "0af7651916cd43dd8448eb211c80319c", "A-b_c.d", "x" * 128, "a,b"])
 def test_a_request_id_is_accepted(clients: dict[str, FlaskClient], service: str, given: str) -> None:
     response = clients[service].get("/health", headers={"X-Request-ID": given})
     assert response.headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", 'a"b', "<script>", "é", "a\tb", "%0a"])
+@pytest.mark.parametrize(
+    "given", [None, "", "x" * 129, "a b", 'a"b', "<script>", "é", "a\tb", "%0a", "a,", ",".join("a" * 33)]
+)
 def test_a_missing_or_malformed_request_id_is_replaced(
     clients: dict[str, FlaskClient], service: str, given: str | None
 ) -> None:
@@ -38,6 +42,12 @@ def test_one_request_id_goes_through_every_hop(grid: Grid, one: SubstationUnderT
         ("balancer", "DELETE", "cancelled"),
         ("one", "DELETE", "cancelled"),
     ]
+
+
+def test_a_call_for_several_requests_has_all_their_ids(clients: dict[str, FlaskClient]) -> None:
+    ids = ",".join("x" * 128 for _ in range(MOST_IDS))
+    for client in clients.values():
+        assert client.get("/health", headers={"X-Request-ID": ids}).headers["X-Request-ID"] == ids
 
 
 def test_requests_are_logged_but_not_the_probes(
