@@ -72,7 +72,7 @@ def _rush(options: Namespace, progress: Console) -> dict[str, list[int]]:
     for name, arm in RUSHED.items():
         progress.print(f"{options.rounds} bursts: {name}")
         with arm(_workshop(f"{name}-burst", options.seconds)) as running:
-            above[name] = [overload.burst(running)[1] for _ in range(options.rounds)]
+            above[name] = [overload.above(overload.burst(running)) for _ in range(options.rounds)]
     return above
 
 

@@ -97,7 +97,7 @@ def kind(service: Service) -> str:
 
 
 @contextmanager
-def grid(workshop: Workshop, capacity_kw: float = PLENTY_KW) -> Iterator[Arm]:
+def grid(workshop: Workshop, capacity_kw: float = PLENTY_KW, replicas: int = BALANCERS) -> Iterator[Arm]:
     """As shipped: nginx, api, nginx again, balancers, substations, and Redis with its log on."""
     port = free_port()
     folder = _empty(workshop.logs / "redis")
@@ -106,7 +106,7 @@ def grid(workshop: Workshop, capacity_kw: float = PLENTY_KW) -> Iterator[Arm]:
     substations = _substations(workshop, "substation.app:create_app()", capacity_kw, REDIS_URL=url)
     balancers = [
         workshop.gunicorn(f"balancer-{number}", "balancer.app:create_app()", REDIS_URL=url)
-        for number in range(1, BALANCERS + 1)
+        for number in range(1, replicas + 1)
     ]
     with _running(redis, lambda: accepts(port)), _hops(workshop, balancers, substations) as arm:
         yield Arm(arm.url, [redis, *arm.services], arm.charging_s)

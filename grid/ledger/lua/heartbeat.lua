@@ -130,10 +130,7 @@ local function take_in(told, record)
     order_cancel(session, attempt)
   elseif not record or is_news(record, attempt) then
     running[session] = attempt
-    if record and HOLDS_WATTS[record.state] then
-      local old = supersede(session, record)
-      if record.substation == id then held[id .. '|' .. old] = true end
-    end
+    if record and HOLDS_WATTS[record.state] then supersede(session, record) end
     adopt(told, record)
   else
     running[field] = true
@@ -167,7 +164,6 @@ local function take_in_sessions()
     local as_it_should_be = here .. session .. charging[attempt]
     if held[as_it_should_be] then
       held[as_it_should_be] = nil
-      running[session] = attempt
       has_got(i)
     else
       news[#news + 1] = i

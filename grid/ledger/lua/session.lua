@@ -106,5 +106,4 @@ local function supersede(session, record)
   write(field, old)
   call('ZREM', BY_SUBSTATION, held_as(session, record))
   call('ZADD', BY_SUBSTATION, 0, held_as(field, old))
-  return field
 end

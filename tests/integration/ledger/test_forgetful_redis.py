@@ -65,6 +65,12 @@ class TestARedisThatWasRolledBack:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == (state, 0)
 
+    def test_an_epoch_given_since_is_not_given_again(self, zone: Zone, one: Substation) -> None:
+        one.epoch = 5
+        one.beat()
+        one.restarts()
+        assert one.beat().epoch == 6
+
     def test_what_has_moved_since_stays_where_it_runs(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.starts("s")

@@ -96,6 +96,13 @@ class TestHeartbeats:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
 
+    def test_of_what_charges_as_it_should_nothing_is_asked(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        for _ in range(3):
+            reply = one.beat()
+            assert (reply.cancels, reply.grants) == ([], [])
+
     def test_a_snapshot_without_a_reserved_session_leaves_it(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.beat()
@@ -229,10 +236,13 @@ class TestRelease:
         assert (second.substation, second.attempt) == ("two", 2)
         assert (zone.committed("one"), zone.committed("two")) == (11_000, 11_000)
 
-        one.starts("s")  # the first POST did arrive
-        two.starts("s", attempt=2)
-        assert one.beat().cancels == [Cancel("s", 1)]
+        two.starts("s", attempt=2, delivered_wh=10)
         assert two.beat().cancels == []
+        one.starts("s", delivered_wh=3_000)  # the first POST did arrive
+        assert one.beat().cancels == [Cancel("s", 1)]
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert record.delivered_wh == 10, "what the other attempt got does not count"
         one.ends("s", "stopped", 0)
         one.beat()
         assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
@@ -268,6 +278,19 @@ class TestCancelling:
         one.ends("s", "stopped", 3)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
+
+    def test_that_it_ran_under_another_epoch_does_not_free_it(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        one.epoch = 0  # it was taken for lost, or another had its name for a while
+        assert one.beat().epoch == 2
+        one.runs.clear()
+        assert one.beat().cancels == [Cancel("s", 1)]
+        assert zone.committed("one") == 11_000, "until it has said what became of it"
+        one.ends("s", "stopped", 3)
+        one.beat()
 
     def test_asked_for_again_before_that_it_is_not_started_again(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
