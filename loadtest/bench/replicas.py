@@ -1,7 +1,7 @@
 """`python -m loadtest.bench.replicas`: what more balancers change. The rest of the grid is the same, in turns.
 
 On a machine whose cores are all busy more replicas cannot bring more cars a second: what must not change is what a car
-costs, and how good the decisions are. For those, thirty cars ask at once for thirty places at three substations.
+costs, and how good the decisions are. For those, thirty cars of 11 kW on average ask at once for 3 x 110 kW.
 """
 
 import statistics
@@ -30,15 +30,15 @@ FLAT = 0.10
 
 @dataclass(frozen=True)
 class Measured:
-    """CPU in µs per car; `in_places`: how many of the thirty charge, `above` a limit, and `apart` the fullest and the
-    emptiest substation, in cars."""
+    """CPU in µs per car. Of the burst: what is `in_use` of all limits, how many cars are `above` one, and how far `apart`
+    the fullest and the emptiest substation are, by their limit."""
 
     cars_per_s: float
     cpu_us: float
     balancer_cpu_us: float
-    in_places: int
+    in_use: float
     above: int
-    apart: int
+    apart: float
 
 
 def main() -> None:
@@ -75,30 +75,30 @@ def measure(replicas: int) -> Measured:
     cpu_us = turn.per_car(used.arm, most.answered - most.failed)
     with arms.grid(workshop, overload.LIMIT_KW, replicas) as arm:
         drawn = overload.burst(arm)
-    cars = [round(watts / 1000 / overload.CAR_KW) for watts in drawn]
+    loads = [watts / 1000 / overload.LIMIT_KW for watts in drawn]
     return Measured(
         cars_per_s=most.calls_per_s,
         cpu_us=sum(cpu_us.values()),
         balancer_cpu_us=cpu_us["balancer"],
-        in_places=sum(cars),
+        in_use=statistics.mean(loads),
         above=overload.above(drawn),
-        apart=max(cars) - min(cars),
+        apart=max(loads) - min(loads),
     )
 
 
 def show(measured: dict[int, list[Measured]], console: Console) -> None:
     console.print(
         f"\n{'balancers':>9}  {'cars a second':<22}{'CPU µs per car':<26}{'of it the balancers':<26}"
-        f"{'÷ one balancer':<16}30 cars for 30 places"
+        f"{'÷ one balancer':<16}30 cars at once"
     )
     one = statistics.median(each.cpu_us for each in measured[1])
     for replicas, rounds in measured.items():
         ratio = statistics.median(each.cpu_us for each in rounds) / one
-        fair = f"{min(e.in_places for e in rounds)} charge, {sum(e.above for e in rounds)} above a limit"
+        least, above = min(e.in_use for e in rounds), sum(e.above for e in rounds)
         console.print(
             f"{replicas:>9}  {_said([e.cars_per_s for e in rounds]):<22}{_said([e.cpu_us for e in rounds]):<26}"
             f"{_said([e.balancer_cpu_us for e in rounds]):<26}{ratio:<16.2f}"
-            f"{fair}, at most {max(e.apart for e in rounds)} apart",
+            f"{above} above a limit, at least {least:.0%} in use, loads {max(e.apart for e in rounds):.0%} apart at most",
             highlight=False,
         )
     worst = max(abs(statistics.median(e.cpu_us for e in rounds) / one - 1) for rounds in measured.values())
