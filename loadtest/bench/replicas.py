@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from grid.local import LocalGridError, end_on_signals
 from loadtest.bench import arms, machine, overload, payloads, turn
@@ -87,24 +88,27 @@ def measure(replicas: int) -> Measured:
 
 
 def show(measured: dict[int, list[Measured]], console: Console) -> None:
-    console.print(
-        f"\n{'balancers':>9}  {'cars a second':<22}{'CPU µs per car':<26}{'of it the balancers':<26}"
-        f"{'÷ one balancer':<16}30 cars at once"
-    )
     one = statistics.median(each.cpu_us for each in measured[1])
+    table = Table(title="median (range of the rounds)", title_justify="left")
+    for column in ("balancers", "cars a second", "CPU µs per car", "of it the balancers", "÷ one balancer"):
+        table.add_column(column, justify="right")
+    for column in ("burst: above a limit", "in use", "loads apart"):
+        table.add_column(column, justify="right")
     for replicas, rounds in measured.items():
-        ratio = statistics.median(each.cpu_us for each in rounds) / one
-        least, above = min(e.in_use for e in rounds), sum(e.above for e in rounds)
-        console.print(
-            f"{replicas:>9}  {_said([e.cars_per_s for e in rounds]):<22}{_said([e.cpu_us for e in rounds]):<26}"
-            f"{_said([e.balancer_cpu_us for e in rounds]):<26}{ratio:<16.2f}"
-            f"{above} above a limit, at least {least:.0%} in use, loads {max(e.apart for e in rounds):.0%} apart at most",
-            highlight=False,
+        table.add_row(
+            f"{replicas}",
+            _said([each.cars_per_s for each in rounds]),
+            _said([each.cpu_us for each in rounds]),
+            _said([each.balancer_cpu_us for each in rounds]),
+            f"{statistics.median(each.cpu_us for each in rounds) / one:.2f}",
+            f"{sum(each.above for each in rounds)}",
+            f"{min(each.in_use for each in rounds):.0%} or more",
+            f"{max(each.apart for each in rounds):.0%} at most",
         )
-    worst = max(abs(statistics.median(e.cpu_us for e in rounds) / one - 1) for rounds in measured.values())
-    console.print(
-        f"CPU per car within {FLAT:.0%}: {'met' if worst <= FLAT else 'NOT MET'} ({worst:.0%})", highlight=False
-    )
+    console.print(table)
+    worst = max(abs(statistics.median(each.cpu_us for each in rounds) / one - 1) for rounds in measured.values())
+    met = "met" if worst <= FLAT else "NOT MET"
+    console.print(f"CPU per car of one balancer ± {FLAT:.0%}: {worst:.0%} at most, {met}", highlight=False)
 
 
 def _said(values: list[float]) -> str:
