@@ -31,8 +31,8 @@ FLAT = 0.10
 
 @dataclass(frozen=True)
 class Measured:
-    """CPU in µs per car. Of the burst: what is `in_use` of all limits, how many cars are `above` one, and how far `apart`
-    the fullest and the emptiest substation are, by their limit."""
+    """CPU in µs per car. Of the burst: what is `in_use` of all limits, how many cars are `above` one, and how far
+    `apart` the fullest and the emptiest substation are, by their limit."""
 
     cars_per_s: float
     cpu_us: float
