@@ -1,5 +1,6 @@
 """The public endpoints."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -78,8 +79,9 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
     def count(response: Response) -> Response:
         """Whatever a driver is told is counted here, and only here: answers to each car, or a problem of them all."""
         if request.endpoint == "api.request_charge":
-            for body in g.get("answers") or [response.get_json()] * g.get("cars", 1):
-                answers.labels(_outcome(body)).inc()
+            told = Counter(map(_outcome, g.get("answers") or [response.get_json()] * g.get("cars", 1)))
+            for outcome, cars in told.items():
+                answers.labels(outcome).inc(cars)
         return response
 
     @routes.post(

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -94,8 +94,11 @@ class Dispatcher:
         A request that a substation refuses, or does not answer, is tried elsewhere.
         """
         decisions = self._decide(requests, request_id)
-        for request, decision in zip(requests, decisions, strict=True):
-            self._metrics.placements.labels(decision.result, power_class(request.watts)).inc()
+        decided = Counter(
+            (decision.result, power_class(request.watts)) for request, decision in zip(requests, decisions, strict=True)
+        )
+        for labels, number in decided.items():
+            self._metrics.placements.labels(*labels).inc(number)
         return decisions
 
     def _decide(self, requests: Sequence[Request], request_id: str) -> list[Decision]:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import select
 import shutil
 import tempfile
 import threading
@@ -23,11 +24,41 @@ def _remove_metrics() -> None:
         shutil.rmtree(_multiprocess, ignore_errors=True)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """As soon as it stops it refuses new connections, so that they go to the next replica, and says farewell.
+STAYS_S = 0.2
+STAYING = 4
+"""A quarter of the threads: others wait for drivers (api), and some must be free for whoever comes."""
 
-    gunicorn's own leaves the socket open until it ends, seconds later: callers connect and wait in vain.
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's, with two differences.
+
+    As soon as it stops it refuses new connections, so that they go to the next replica, and says farewell. gunicorn's
+    own leaves the socket open until it ends, seconds later: callers connect and wait in vain.
+
+    A thread that has answered stays with the connection for a moment. gunicorn's own gives it back to the main thread,
+    which watches it and wakes a thread for its next request: three changes of threads for each request instead of one.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._staying = threading.Semaphore(self.cfg.threads // STAYING)
+
+    def handle(self, conn: Any) -> Any:
+        kept = super().handle(conn)
+        while kept is True and self.alive and self._stay(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def _stay(self, conn: Any) -> bool:
+        """Whether another request comes, or the end of the connection, while this thread can wait for it."""
+        if not self._staying.acquire(blocking=False):
+            return False
+        try:
+            poll = select.poll()
+            poll.register(conn.sock, select.POLLIN)
+            return bool(poll.poll(STAYS_S * 1000))
+        finally:
+            self._staying.release()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)

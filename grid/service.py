@@ -5,9 +5,11 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPMethod
 
 from flask import Flask, Response, g, request
+from prometheus_client import Counter, Histogram
 from prometheus_client.registry import Collector
 
 from grid import bodies, health, logs, metrics, problems
@@ -37,6 +39,10 @@ def init_app(
 
     counted = metrics.service_metrics()
 
+    @cache
+    def series(endpoint: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        return counted.requests.labels(name, endpoint, method, status), counted.latency.labels(name, endpoint)
+
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
@@ -48,15 +54,11 @@ def init_app(
         response.headers[REQUEST_ID] = g.request_id
         endpoint = (request.endpoint or "unknown").rpartition(".")[2]
         took = time.perf_counter() - g.started
-        method = request.method if request.method in HTTPMethod.__members__ else "other"
-        counted.requests.labels(name, endpoint, method, response.status_code).inc()
-        counted.latency.labels(name, endpoint).observe(took)
+        method, status = request.method, response.status_code
+        requests, latency = series(endpoint, method if method in HTTPMethod.__members__ else "other", status)
+        requests.inc()
+        latency.observe(took)
         if endpoint not in _QUIET:
-            log.info(
-                "%s %s %s",
-                request.method,
-                request.path,
-                response.status_code,
-                extra={"status": response.status_code, "ms": round(took * 1000, 2)},
-            )
+            extra = {"status": status, "ms": round(took * 1000, 2)}
+            log.info("%s %s %s", method, request.path, status, extra=extra)
         return response

@@ -14,6 +14,9 @@ from substation.naming import own_name
 from substation.routes import create_routes
 from substation.station import Station
 
+REST_MS = 50
+"""Between heartbeats. Each lists all cars: where one leaves every few ms, a heartbeat for each costs twice as much."""
+
 
 def identify(settings: Settings) -> Identity:
     """Who this substation is, from its settings or its surroundings."""
@@ -39,7 +42,9 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
         station.wait_for_end(timeout_s=1.0)
         station.finish_due()
 
-    heartbeat = Background("heartbeat", heartbeats.beat, settings.heartbeat_interval_ms, heartbeats.farewell)
+    heartbeat = Background(
+        "heartbeat", heartbeats.beat, settings.heartbeat_interval_ms, heartbeats.farewell, rest_ms=REST_MS
+    )
     station.on_change = heartbeat.wake
 
     def registered() -> str | None:

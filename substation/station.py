@@ -121,7 +121,6 @@ class Station:
                 verdict = self._recall(order) or self._start(order, now)
                 verdicts.append(verdict)
                 changed |= verdict is Verdict.NO_ROOM
-            self._lock.notify()
         if changed:
             self.on_change()
         return verdicts
@@ -159,7 +158,7 @@ class Station:
             self.on_change()
 
     def wait_for_end(self, timeout_s: float) -> None:
-        """Sleep until the next car should be done, one was started, or `timeout_s` has passed."""
+        """Sleep until the next car should be done, one was started that is done sooner, or `timeout_s` has passed."""
         with self._lock:
             until = self._ends[0][0] - self._clock() if self._ends else timeout_s
             if until > 0:
@@ -224,7 +223,10 @@ class Station:
             return Verdict.NO_ROOM
         seconds = order.energy_wh / order.watts * 3600 / self.time_scale
         self._charging[order.session] = Charging(order, now, now + seconds)
-        heapq.heappush(self._ends, (now + seconds, order.session, order.attempt))
+        end = (now + seconds, order.session, order.attempt)
+        heapq.heappush(self._ends, end)
+        if self._ends[0] is end:
+            self._lock.notify()
         self._started += 1
         self._draw(order.watts, now)
         return Verdict.CHARGING

@@ -1,9 +1,11 @@
 """Work beside the requests: every so often, at once when woken, and it goes on when it fails."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Queue
+from typing import Protocol
 
 import pytest
 from flask import Flask
@@ -42,12 +44,12 @@ def rounds() -> Rounds:
 
 
 @pytest.fixture
-def background(rounds: Rounds) -> Iterator[Callable[[int], Background]]:
+def background(rounds: Rounds) -> Iterator["Start"]:
     """Started, and stopped when the test is done."""
     made: list[Background] = []
 
-    def start(interval_ms: int) -> Background:
-        made.append(Background("worker", rounds.work, interval_ms, rounds.last_words))
+    def start(interval_ms: int, rest_ms: int = 0) -> Background:
+        made.append(Background("worker", rounds.work, interval_ms, rounds.last_words, rest_ms=rest_ms))
         made[-1].start()
         return made[-1]
 
@@ -56,7 +58,8 @@ def background(rounds: Rounds) -> Iterator[Callable[[int], Background]]:
         one.stop()
 
 
-Start = Callable[[int], Background]
+class Start(Protocol):
+    def __call__(self, interval_ms: int, rest_ms: int = 0) -> Background: ...
 
 
 def test_the_first_round_is_at_once_and_the_next_after_the_interval(rounds: Rounds, background: Start) -> None:
@@ -69,6 +72,24 @@ def test_it_can_be_woken(rounds: Rounds, background: Start) -> None:
     for number in range(1, 5):
         assert rounds.next() == number
         worker.wake()
+
+
+def test_woken_while_it_rests_it_does_one_round_more_when_it_has_rested(rounds: Rounds, background: Start) -> None:
+    worker = background(NEVER_MS, rest_ms=50)
+    rounds.next()
+    began = time.monotonic()
+    while rounds.done.empty():
+        worker.wake()
+    assert rounds.next() == 2
+    assert time.monotonic() - began >= 0.04, "the first round was over a little earlier"
+
+
+def test_stopped_while_it_rests_it_ends_at_once(rounds: Rounds, background: Start) -> None:
+    worker = background(1, rest_ms=NEVER_MS)
+    rounds.next()
+    worker.stop(timeout_s=SOON_S)
+    assert "worker" not in [thread.name for thread in threading.enumerate()]
+    assert rounds.number == 1
 
 
 def test_a_round_that_failed_is_repeated_sooner(rounds: Rounds, background: Start) -> None:

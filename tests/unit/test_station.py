@@ -316,7 +316,7 @@ def test_a_change_is_told_outside_the_lock(feeder: Feeder) -> None:
     assert seen == [0]
 
 
-def test_waiting_for_an_end_is_over_when_a_car_starts() -> None:
+def test_waiting_for_an_end_is_over_when_a_car_starts_that_is_done_sooner() -> None:
     station = Station(LIMIT, 1.0)
     waited = threading.Event()
 
@@ -328,7 +328,7 @@ def test_waiting_for_an_end_is_over_when_a_car_starts() -> None:
     number = 0
     while not waited.wait(0.01):
         number += 1
-        station.charge([Order(f"s{number}", 1, "car", 1, 1)])
+        station.charge([Order(f"s{number}", 1, "car", number, 1)])
         assert number < 1_000
 
 
