@@ -29,6 +29,7 @@ OUTLET = ("station_id", "cp_id", "connector")
 # What POST /request-charge takes.
 POWER_KW = (1.0, 1_000.0)
 ENERGY_KWH = (0.001, 1_000.0)
+SHORTEST_STAY_S = 1.0
 ROUNDED_TO_S = 300.0
 
 
@@ -101,8 +102,8 @@ def _visit(row: Mapping[str, str | None], local: str, arrival: str, departure: s
     if (arrived.tzinfo is None) != (left.tzinfo is None):
         raise ValueError(f"only one of {arrival} and {departure} has a time zone")
     stay_s = (left - arrived).total_seconds()
-    if stay_s <= 0:
-        raise ValueError(f"{departure} is not after {arrival}")
+    if stay_s < SHORTEST_STAY_S:
+        raise ValueError(f"{departure} is not {SHORTEST_STAY_S:g} s or more after {arrival}")
     car = Car(_number(row, power, POWER_KW), _number(row, "energy_kwh", ENERGY_KWH), stay_s)
     return Visit(
         arrived=_time(row, local).replace(tzinfo=None),

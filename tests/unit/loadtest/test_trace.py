@@ -76,7 +76,7 @@ def test_bad_rows_are_named_with_their_line(tmp_path: Path) -> None:
 
     assert len(trace.visits) == 1
     assert trace.bad == [
-        "line 3: end is not after start",
+        "line 3: end is not 1 s or more after start",
         "line 4: start is 'yesterday', not a time",
         "line 5: energy_kwh is 0, not 0.001 to 1000",
         "line 6: charger_kw is 'fast', not a number",
