@@ -1,6 +1,7 @@
 """gunicorn's settings for every service: `gunicorn -c python:grid.gunicorn_conf 'balancer.app:create_app()'`."""
 
 import atexit
+import gc
 import os
 import select
 import shutil
@@ -27,6 +28,8 @@ def _remove_metrics() -> None:
 STAYS_S = 0.2
 STAYING = 4
 """A quarter of the threads: others wait for drivers (api), and some must be free for whoever comes."""
+COLLECT_AFTER = 10_000
+"""So many more objects made than freed; Python's own is 700, as many as a few requests have under way."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -88,6 +91,8 @@ loglevel = "warning"
 def post_worker_init(worker: Any) -> None:
     from grid.background import start_all
 
+    gc.freeze()  # the program itself: the collector need not look through it again and again
+    gc.set_threshold(COLLECT_AFTER)
     start_all(worker.app.callable)
 
 

@@ -29,6 +29,3 @@ def configure(service: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    # What no line shows need not be found out: where in the code it was logged, by which thread of which process.
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

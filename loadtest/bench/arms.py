@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from grid.health import probe
-from grid.local import Service, accepts, free_port, redis_command, wait_until
+from grid.local import API_THREADS, Service, accepts, free_port, redis_command, wait_until
 from loadtest.bench import cpu, nginx
 from loadtest.bench.payloads import time_scale
 
@@ -152,6 +152,7 @@ def _identified(substation: Service, capacity_kw: float) -> Service:
 def _hops(workshop: Workshop, balancers: list[Service], substations: list[Service]) -> Iterator[Arm]:
     public, internal = free_port(), free_port()
     api = workshop.gunicorn("api", "api.app:create_app()", BALANCER_URLS=f"http://127.0.0.1:{internal}")
+    api.environment |= {"THREADS": str(API_THREADS)}
     addresses = [service.url.removeprefix("http://") for service in (api, *balancers)]
     folder = _empty(workshop.logs / "nginx")
     command = nginx.command(folder, public, internal, addresses[0], addresses[1:])
