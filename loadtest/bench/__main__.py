@@ -86,7 +86,7 @@ def _options() -> Namespace:
     parser = ArgumentParser(prog="python -m loadtest.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of every arm in turn (5)")
     parser.add_argument("--seconds", type=int, default=5, help="each measurement lasts (5)")
-    parser.add_argument("--connections", type=int, default=16, help="of wrk, with single requests (16)")
+    parser.add_argument("--connections", type=int, default=64, help="of wrk, with single requests (64)")
     return parser.parse_args()
 
 

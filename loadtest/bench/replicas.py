@@ -22,7 +22,7 @@ from loadtest.bench.saturate import saturate
 
 FOLDER = Path("build/bench/replicas")
 REPLICAS = (1, 2, 4, 8)
-CONNECTIONS = 16
+CONNECTIONS = 64
 SECONDS = 5
 MARGIN_S = 1.5
 FLAT = 0.10
