@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     )
     # /docs is the page itself, not a list with one entry
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
-    service.init_app(app, "api", settings, {"balancer": balancer_ready})
+    service.init_app(app, "api", settings, {"balancer": balancer_ready}, for_drivers=True)
     app.register_api(create_routes(balancer, watch, settings.zones, settings.retry_after_s))
     app.extensions["background"] = [Background("watch", watch.look, INTERVAL_MS, watch.close)]
     return app

@@ -4,11 +4,13 @@ As databases commit in groups: who comes alone goes at once, and nobody waits to
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from grid.http import MOST_IDS, Reply
@@ -17,7 +19,7 @@ MOST_REQUESTS = MOST_IDS
 MOST_CARS = 100
 """In one call, unless a single fleet has more: a call lasts as long as its slowest substation."""
 PATIENCE_S = 0.025
-"""Whoever has waited so long goes, whatever is under way: that may be with a balancer that hangs."""
+"""So long after the newest call has gone, nobody waits for it: it may be with a balancer that hangs."""
 
 Order = dict[str, Any]
 
@@ -38,15 +40,16 @@ class Grouping:
         self._lock = threading.Lock()
         self._queue: deque[_Asked] = deque()
         self._under_way = 0
+        self._newest = 0.0
 
     def __call__(self, request_id: str, orders: Sequence[Order]) -> Reply:
         """What the balancer answers to these orders. Raises what `route` raises, which is everybody's in the call."""
         mine = _Asked(request_id, orders)
         with self._lock:
             self._queue.append(mine)
-            alone = self._under_way == 0
-        if not alone:
-            mine.turn.wait(PATIENCE_S)
+            patience_s = self._newest + PATIENCE_S - time.monotonic() if self._under_way else 0.0
+        if patience_s > 0:
+            mine.turn.wait(patience_s)
         while group := self._next_group(mine):
             self._ask_for(group)
         return mine.answer.result()
@@ -64,12 +67,13 @@ class Grouping:
                     break
                 group.append(self._queue.popleft())
             self._under_way += 1
+            self._newest = time.monotonic()
             return group
 
     def _ask_for(self, group: Sequence[_Asked]) -> None:
         try:
             replies = self._replies(group)
-        except Exception as error:
+        except BaseException as error:
             for asked in group:
                 asked.answer.set_exception(error)
         else:
@@ -83,10 +87,11 @@ class Grouping:
 
     def _replies(self, group: Sequence[_Asked]) -> list[Reply]:
         ids = ",".join(asked.request_id for asked in group)
-        reply = self._route(ids, [order for asked in group for order in asked.orders])
+        orders = [order for asked in group for order in asked.orders]
+        reply = self._route(ids, orders)
         if reply.status == HTTPStatus.MULTI_STATUS:
-            bodies = iter(reply.body)
-            return [Reply(reply.status, [next(bodies) for _ in asked.orders]) for asked in group]
+            bodies = iter([body for _, body in zip(orders, reply.body, strict=True)])
+            return [Reply(reply.status, list(islice(bodies, len(asked.orders)))) for asked in group]
         if len(group) > 1 and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             # One of them is refused for all: each for itself, then.
             return [self._route(asked.request_id, list(asked.orders)) for asked in group]

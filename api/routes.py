@@ -25,7 +25,7 @@ from api.schemas import (
 )
 from api.watch import Watch
 from grid import session_ids
-from grid.bodies import answer, check, read_one_or_many
+from grid.bodies import answer, check, check_each, read_one_or_many
 from grid.metrics import api_metrics
 from grid.problems import Problem, invalid_field
 
@@ -78,7 +78,7 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
     @routes.after_request
     def count(response: Response) -> Response:
         """Whatever a driver is told is counted here, and only here: answers to each car, or a problem of them all."""
-        if request.endpoint == "api.request_charge":
+        if request.endpoint == "api.request_charge" and request.method == "POST":
             told = Counter(map(_outcome, g.get("answers") or [response.get_json()] * g.get("cars", 1)))
             for outcome, cars in told.items():
                 answers.labels(outcome).inc(cars)
@@ -100,13 +100,9 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
         items, many = read_one_or_many()
         g.cars = len(items)
         key = _idempotency_key()
-        wanted: dict[int, ChargeRequest] = {}
-        bodies: dict[int, dict[str, Any]] = {}
-        for i, item in enumerate(items):
-            try:
-                wanted[i] = check(ChargeRequest, item, f"{i}" if many else "", zones=zones, keyed=key is not None)
-            except Problem as problem:
-                bodies[i] = problem.body()
+        wanted, bodies = check_each(
+            ChargeRequest, items, lambda i: f"{i}" if many else "", zones=zones, keyed=key is not None
+        )
         if wanted:
             orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
             reply = grouped(g.request_id, orders)
@@ -201,7 +197,7 @@ def _refused(decided: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def _accepted(wanted: ChargeRequest, decided: dict[str, Any]) -> dict[str, Any]:
     if decided["status"] == HTTPStatus.CREATED:
-        where_or_when = {"substation": decided["substation"]}
+        where_or_when = {"substation": decided["substation"] or None}
     else:
         where_or_when = units.place_in_line(decided)
     return {

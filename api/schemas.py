@@ -19,7 +19,7 @@ EXAMPLE: dict[str, Any] = {"vehicle_id": "ev-42", "power_kw": 11, "energy_kwh": 
 
 
 _DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:")
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _only_text(value: object) -> object:
@@ -56,8 +56,8 @@ class ChargeRequest(BaseModel):
         may_be_repeated = (info.context or {}).get("keyed", False)
         if ready_by is not None and ready_by <= datetime.now(UTC) and not may_be_repeated:
             raise ValueError("must be in the future")
-        if ready_by is not None and ready_by >= _LATEST:
-            raise ValueError(f"must be before {_LATEST.year}")
+        if ready_by is not None and not _EARLIEST <= ready_by < _LATEST:
+            raise ValueError(f"must be in {_EARLIEST.year} to {_LATEST.year - 1}")
         return ready_by
 
     @field_validator("zone")
@@ -106,7 +106,7 @@ class Accepted(BaseModel):
     status: int
     session_id: str
     state: str
-    substation: str
+    substation: str | None
     zone: str
     vehicle_id: str
     power_kw: float

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from balancer.dispatch import Decision, Dispatcher, Result
 from balancer.schemas import RouteRequest
-from grid.bodies import answer, check, read_one_or_many
+from grid.bodies import answer, check_each, read_one_or_many
 from grid.ledger import Ledger, Request, SessionRecord, SubstationRecord
 from grid.problems import Problem, invalid_field
 from grid.session_ids import zone_of
@@ -23,8 +23,9 @@ def create_routes(
     @routes.post("/route")
     def route() -> Response:
         items, many = read_one_or_many()
-        requests = [check(RouteRequest, item, f"{i}" if many else "", zones=zones) for i, item in enumerate(items)]
-        return answer(_route_all(requests), many)
+        requests, bodies = check_each(RouteRequest, items, lambda i: "", zones=zones)
+        bodies |= zip(requests, _route_all(list(requests.values())), strict=True)
+        return answer([bodies[i] for i in range(len(items))], many)
 
     @routes.get("/sessions/<session_id>")
     def session(session_id: str) -> Response:

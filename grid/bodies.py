@@ -1,6 +1,7 @@
 """Reading a request body that is one object or an array of them, and checking each against its model."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, request
@@ -12,7 +13,7 @@ from grid.problems import Problem, invalid, invalid_field
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def init_app(app: Flask, *, max_body_bytes: int, max_batch: int) -> None:
+def init_app(app: Flask, *, max_body_bytes: int, max_batch: int | None) -> None:
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.config["MAX_BATCH"] = max_batch
 
@@ -31,9 +32,24 @@ def read_one_or_many() -> tuple[list[Any], bool]:
         raise Problem("not-json", f"body: {error}") from None
     if not isinstance(body, list):
         return [body], False
-    if not 1 <= len(body) <= current_app.config["MAX_BATCH"]:
-        raise invalid_field("body", f"must have 1 to {current_app.config['MAX_BATCH']} items, not {len(body)}")
+    most = current_app.config["MAX_BATCH"] or len(body)
+    if not body or len(body) > most:
+        raise invalid_field("body", f"must have 1 to {most} items, not {len(body)}" if most else "must have an item")
     return body, True
+
+
+def check_each(
+    model: type[Model], items: Sequence[Any], field: Callable[[int], str], **context: Any
+) -> tuple[dict[int, Model], dict[int, dict[str, Any]]]:
+    """The items as models, and the problems of those that are wrong, both by number: one does not spoil the others."""
+    good: dict[int, Model] = {}
+    wrong: dict[int, dict[str, Any]] = {}
+    for i, item in enumerate(items):
+        try:
+            good[i] = check(model, item, field(i), **context)
+        except Problem as problem:
+            wrong[i] = problem.body()
+    return good, wrong
 
 
 def check(model: type[Model], item: Any, field: str = "", **context: Any) -> Model:

@@ -48,7 +48,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Any) -> Any:
         kept = super().handle(conn)
-        while kept is True and self.alive and self._stay(conn):
+        while kept is True and self.alive and (conn.parser.unreader.buf.getvalue() or self._stay(conn)):
             kept = super().handle(conn)
         return kept
 

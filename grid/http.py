@@ -12,8 +12,9 @@ from urllib3.util import SKIP_HEADER
 REQUEST_ID = "X-Request-ID"
 """The header that follows a request through every hop and log. A call for several requests has all their ids."""
 ONE_ID = r"[A-Za-z0-9._-]{1,128}"
+"""What a driver may send."""
 MOST_IDS = 32
-"""In one header, between commas: 4 KiB at most, half of what gunicorn takes."""
+"""In one header between services, with commas: 4 KiB at most, half of what gunicorn takes."""
 
 
 class NotSent(Exception):

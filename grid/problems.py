@@ -55,10 +55,15 @@ class Problem(Exception):
 def invalid(error: ValidationError, prefix: str = "") -> Problem:
     """A ValidationError of pydantic as a problem that names every wrong field."""
     errors = [
-        {"field": _path(prefix, part["loc"]), "message": part["msg"].removeprefix("Value error, ")}
+        {"field": _path(prefix, part["loc"]), "message": _message(part["type"], part["msg"])}
         for part in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return invalid_fields(*errors)
+
+
+def _message(type: str, message: str) -> str:
+    # pydantic's own would name a class of ours.
+    return "must be a JSON object" if type == "model_type" else message.removeprefix("Value error, ")
 
 
 def invalid_field(field: str, message: str) -> Problem:

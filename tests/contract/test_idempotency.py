@@ -45,6 +45,15 @@ def test_repeated_while_it_waits_for_room_it_is_not_refused(grid: Grid, one: Sub
     assert (again["status"], again["session_id"], again["state"]) == (202, first, "waiting")
 
 
+def test_repeated_when_it_was_cancelled_in_line_it_says_so(grid: Grid, one: SubstationUnderTest) -> None:
+    grid.request_charge(power_kw=100)
+    first = post(grid, CAR)
+    assert first.status_code == 202
+    grid.api.delete(first.headers["Location"])
+    again = post(grid, CAR).get_json() or {}
+    assert (again["status"], again["state"], again["substation"]) == (201, "cancelled", None)
+
+
 def test_without_a_key_every_request_is_a_session_of_its_own(grid: Grid, one: SubstationUnderTest) -> None:
     assert session_of(post(grid, CAR, {})) != session_of(post(grid, CAR, {}))
     assert grid.watts_held() == {"one": 22_000}

@@ -51,7 +51,7 @@ local function records(fields)
   return found
 end
 
--- What the ledger holds here, as in the members of BY_SUBSTATION; without what is listed as it should be.
+-- Members of BY_SUBSTATION: what the ledger holds here, and is not listed as charging.
 local held = {}
 local running, ended, freed, freed_watts = {}, {}, 0, 0
 local cancels, starts = {}, {}
@@ -81,6 +81,8 @@ end
 local function adopt(told, record)
   record = record
     or { vehicle = told.vehicle, energy_wh = told.energy_wh, done = 0, accepted = now, latest = now, adopted = true }
+  -- Redis may have been rolled back: what an attempt was given was what the earlier ones had left.
+  record.done = math.max(record.done, record.energy_wh - told.energy_wh)
   enter(told.session, record, 'charging')
   record.substation, record.epoch = id, epoch
   record.attempt, record.watts, record.promised = told.attempt, told.watts, true
@@ -118,6 +120,7 @@ end
 -- One session that runs here.
 local function take_in(told, record)
   local session, attempt = told.session, told.attempt
+  if running[session] == attempt then return end
   local ours = record and record.substation == id and record.attempt == attempt
   if ours and HOLDS_WATTS[record.state] then
     running[session] = attempt
@@ -153,25 +156,25 @@ end
 local function take_in_sessions()
   for _, member in ipairs(held_at(id)) do held[member] = true end
   local listed, here = asked.sessions, id .. '|'
-  local charging, news, delivered = {}, {}, {}
-  local function has_got(i)
+  local suffixes, news, delivered = {}, {}, {}
+  local function note_delivered(i)
     delivered[#delivered + 1] = listed.session[i]
     delivered[#delivered + 1] = listed.delivered_wh[i]
   end
   for i, session in ipairs(listed.session or {}) do
     local attempt = listed.attempt[i]
-    charging[attempt] = charging[attempt] or charges_as(epoch, attempt)
-    local as_it_should_be = here .. session .. charging[attempt]
-    if held[as_it_should_be] then
-      held[as_it_should_be] = nil
-      has_got(i)
+    suffixes[attempt] = suffixes[attempt] or charges_as(epoch, attempt)
+    local member = here .. session .. suffixes[attempt]
+    if held[member] then
+      held[member] = nil
+      note_delivered(i)
     else
       news[#news + 1] = i
     end
   end
   take_in_all(listed, news)
   for _, i in ipairs(news) do
-    if running[listed.session[i]] == listed.attempt[i] then has_got(i) end
+    if running[listed.session[i]] == listed.attempt[i] then note_delivered(i) end
   end
   for first = 1, #delivered, 2000 do
     call('HSET', DELIVERED, unpack(delivered, first, math.min(first + 1999, #delivered)))
@@ -186,7 +189,9 @@ local function end_session(item)
     call('HSET', DELIVERED, session, delivered_wh)
     return rest(session, record, 'finished')
   end
-  if not (record and record.substation == id and record.attempt == attempt and HOLDS_WATTS[record.state]) then
+  local ours = record and record.substation == id and record.attempt == attempt
+  if ours and record.state == 'cancelled' then call('HSET', DELIVERED, session, delivered_wh) end
+  if not (ours and HOLDS_WATTS[record.state]) then
     field = superseded_field(session, attempt, id)
     record = read(SESSIONS, field)
   end

@@ -10,7 +10,7 @@
                           Its state is `left` if its last heartbeat said that it was draining: it was told to stop
              unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
              interrupted  sessions of lost substations: they are in line again, at their old place
-             expired      waiting, and its ready-by time, or `give_up` ms since it was accepted, has passed
+             expired      waiting, and its ready-by time, or `give_up` ms since it came into line, has passed
              forgotten    records of sessions that ended more than `retention` ago
            The first two are substations, the last four how many of each this call dealt with.
 

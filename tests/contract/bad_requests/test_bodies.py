@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ..conftest import CAR, SETTINGS, problem_in
-from .conftest import API, INTERNAL, POSTS, Post, Services, fields
+from .conftest import API, BALANCER, POSTS, SUBSTATION, Post, Services, fields
 
 
 @pytest.mark.parametrize("post", POSTS, ids=str)
@@ -53,9 +53,17 @@ def test_a_body_that_is_no_object_is_refused(services: Services, post: Post, bod
 
 
 @pytest.mark.parametrize("post", POSTS, ids=str)
-@pytest.mark.parametrize("items", [0, SETTINGS.max_batch + 1])
-def test_an_array_that_is_empty_or_too_long_is_refused(services: Services, post: Post, items: int) -> None:
-    assert fields(services.post(post, json.dumps([post.good] * items))) == ["body"]
+def test_an_empty_array_is_refused(services: Services, post: Post) -> None:
+    assert fields(services.post(post, "[]")) == ["body"]
+
+
+def test_a_fleet_that_is_too_long_is_refused(services: Services) -> None:
+    assert fields(services.post(API, json.dumps([CAR] * (SETTINGS.max_batch + 1)))) == ["body"]
+
+
+def test_a_driver_is_told_in_plain_words_that_a_car_is_no_object(services: Services) -> None:
+    (item,) = services.post(API, "[5]").json or []
+    assert item["errors"] == [{"field": "0", "message": "must be a JSON object"}]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +86,17 @@ def test_an_unknown_field_is_refused(services: Services, post: Post, name: str) 
     assert fields(services.post(post, json.dumps({**post.good, name: 1}))) == [name]
 
 
-@pytest.mark.parametrize("post", INTERNAL, ids=str)
-def test_between_services_one_bad_item_refuses_the_array(services: Services, post: Post) -> None:
-    bad = {**post.good, "watts": -1}
-    assert fields(services.post(post, json.dumps([post.good, bad]))) == ["1.watts"]
+def test_a_substation_refuses_an_array_with_a_bad_item(services: Services) -> None:
+    bad = {**SUBSTATION.good, "watts": -1}
+    assert fields(services.post(SUBSTATION, json.dumps([SUBSTATION.good, bad]))) == ["1.watts"]
+
+
+def test_a_balancer_refuses_the_bad_items_of_an_array_only(services: Services) -> None:
+    """They are of strangers who asked at the same time."""
+    too_late = {**BALANCER.good, "ready_by": 1}
+    response = services.post(BALANCER, json.dumps([{**BALANCER.good, "watts": -1}, too_late]))
+    assert response.status_code == 207
+    assert [item["errors"][0]["field"] for item in response.json or []] == ["watts", "ready_by"]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def test_a_wrong_ready_by_is_refused(services: Services, value: str) -> None:
     assert fields(services.post(API, with_field(CAR, "ready_by", value))) == ["ready_by"]
 
 
+def test_a_ready_by_that_no_key_can_mean_spoils_no_other_car(services: Services) -> None:
+    fleet = [{**CAR, "zone": "south"}, {**CAR, "ready_by": "1969-12-31T23:59:59Z"}]
+    response = services.post(API, json.dumps(fleet), headers={"Idempotency-Key": "k"})
+    assert response.status_code == 207
+    errors = [item["errors"][0] for item in response.json or []]
+    assert [error["field"] for error in errors] == ["0.zone", "1.ready_by"]
+    assert errors[1]["message"] == "must be in 1970 to 2199"
+
+
 @pytest.mark.parametrize("post", [API, BALANCER], ids=str)
 @pytest.mark.parametrize("value", ['"urgent"', '"NORMAL"', '""', "1", "null", '["normal"]'])
 def test_a_wrong_priority_is_refused(services: Services, post: Post, value: str) -> None:

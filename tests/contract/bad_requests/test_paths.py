@@ -56,6 +56,8 @@ def test_a_wrong_method_is_405_and_says_which_are_right(
         response = services.of(service).open(path, method=method)
         problem_in(response, 405, "about:blank")
         assert set(response.headers["Allow"].split(", ")) == allowed
+    may = services.of(service).options(path)
+    assert (may.status_code, set(may.headers["Allow"].split(", "))) == (200, allowed)
 
 
 @pytest.mark.parametrize("service", ["api", "balancer"])

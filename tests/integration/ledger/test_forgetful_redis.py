@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Cancel, Listed, Outcome, Release, ReleaseOutcome, Request
 
 from .conftest import Substation, Zone
 
@@ -70,6 +70,21 @@ class TestARedisThatWasRolledBack:
         one.beat()
         one.restarts()
         assert one.beat().epoch == 6
+
+    def test_what_earlier_attempts_delivered_is_known_from_what_the_later_one_was_given(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=4_000)
+        one.beat()
+        two = zone.substation("two", 100_000)
+        two.runs.append(Listed("s", 2, 11_000, 6_000, 5_000, "car"))
+        two.beat()
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.attempt, record.delivered_wh) == (2, 9_000)
+        one.ends("s", "stopped")
+        one.beat()
 
     def test_what_has_moved_since_stays_where_it_runs(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")

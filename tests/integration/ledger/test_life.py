@@ -96,6 +96,12 @@ class TestHeartbeats:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
 
+    def test_what_is_listed_twice_counts_once(self, zone: Zone, one: Substation) -> None:
+        one.starts("s")
+        one.starts("s")
+        one.beat()
+        assert zone.committed("one") == 11_000
+
     def test_of_what_charges_as_it_should_nothing_is_asked(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.starts("s")
@@ -278,6 +284,17 @@ class TestCancelling:
         one.ends("s", "stopped", 3)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
+
+    def test_what_it_got_after_the_last_heartbeat_counts(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s", delivered_wh=1_000)
+        one.beat()
+        zone.cancel("s")
+        one.ends("s", "cancelled", 2_000)
+        one.beat()
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.state, record.delivered_wh) == ("cancelled", 2_000)
 
     def test_that_it_ran_under_another_epoch_does_not_free_it(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
