@@ -48,6 +48,7 @@ chaos: $(VENV)/ready  ## kill, hang and disconnect containers under load: DURATI
 
 bench: $(VENV)/ready  ## what a request costs, beside two other designs, and what a decision does (needs wrk, nginx, redis-server)
 	@$(RUN) loadtest.bench $(call given,ROUNDS,rounds)
+	@$(RUN) loadtest.bench.replicas
 	@$(RUN) loadtest.bench.micro
 
 bench-ledger: $(VENV)/ready  ## only what a decision costs, without HTTP (2 minutes; needs redis-server)

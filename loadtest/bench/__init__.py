@@ -1,6 +1,7 @@
 """What a whole request costs: the grid, beside the same hops that decide nothing, and beside the usual design.
 
-Four arms, each with the machine to itself, in turns: grid, floor, polling, batch, grid, floor, … (`arms.py`).
+Five loads, each with the machine to itself, in turns: grid, floor, polling, grid with one driver who is always alone,
+grid with fleets of 100, and from the beginning (`arms.py`).
 In each turn an arm is started, warmed up, and measured twice (`turn.py`):
 
 - as fast as it can: wrk with as many requests under way as there are connections (`saturate.py`)

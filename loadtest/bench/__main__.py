@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -19,13 +20,22 @@ MARGIN_S = 1.5
 """By so much longer than a measurement every car charges."""
 FLEET_CONNECTIONS = 4
 
-MEASURED: dict[str, tuple[Callable[[Workshop], AbstractContextManager[Arm]], int]] = {
-    "grid": (arms.grid, 1),
-    "floor": (arms.floor, 1),
-    "polling": (arms.polling, 1),
-    "batch": (arms.grid, payloads.FLEET),
+
+class Load(NamedTuple):
+    """An arm, how many cars are in a call, and on how many connections they come (None: as is asked for)."""
+
+    arm: Callable[[Workshop], AbstractContextManager[Arm]]
+    cars: int = 1
+    connections: int | None = None
+
+
+MEASURED = {
+    "grid": Load(arms.grid),
+    "floor": Load(arms.floor),
+    "polling": Load(arms.polling),
+    "alone": Load(arms.grid, connections=1),
+    "batch": Load(arms.grid, payloads.FLEET, FLEET_CONNECTIONS),
 }
-"""Each arm, and how many cars are in a call."""
 RUSHED: dict[str, Callable[[Workshop], AbstractContextManager[Arm]]] = {
     "grid": lambda workshop: arms.grid(workshop, overload.LIMIT_KW),
     "polling": arms.polling,
@@ -58,12 +68,12 @@ def main() -> None:
 def _measure(options: Namespace, progress: Console) -> dict[str, list[turn.Turn]]:
     turns = defaultdict(list)
     for number in range(1, options.rounds + 1):
-        for name, (arm, cars) in MEASURED.items():
+        for name, load in MEASURED.items():
             progress.print(f"round {number} of {options.rounds}: {name}")
-            connections = options.connections if cars == 1 else FLEET_CONNECTIONS
+            connections = load.connections or options.connections
             workshop = _workshop(name, options.seconds)
-            with arm(workshop) as running:
-                turns[name].append(turn.take(running, cars, connections, options.seconds, workshop.logs))
+            with load.arm(workshop) as running:
+                turns[name].append(turn.take(running, load.cars, connections, options.seconds, workshop.logs))
     return dict(turns)
 
 

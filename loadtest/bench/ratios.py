@@ -61,4 +61,5 @@ TARGETS = (
     Target("cars per second", lambda turn: turn.cars_per_s, "grid", "polling", False, 3.0),
     Target("CPU per car", cpu_us, "grid", "polling", True, 0.40),
     Target("cars per CPU second", cars_per_cpu_s, "batch", "grid", False, 15.0),
+    Target("cars per CPU second", cars_per_cpu_s, "batch", "alone", False, 15.0),
 )

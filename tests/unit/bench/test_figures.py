@@ -95,7 +95,7 @@ def test_cars_above_a_limit_are_counted_at_each_substation() -> None:
 
 
 def test_all_is_shown_and_written() -> None:
-    turns = {arm: [result(), result()] for arm in ("grid", "floor", "polling", "batch")}
+    turns = {arm: [result(), result()] for arm in ("grid", "floor", "polling", "alone", "batch")}
     console = Console(file=io.StringIO(), soft_wrap=True)
     table.show(turns, {"grid": [0, 0], "polling": [20, 19]}, console)
     assert isinstance(console.file, io.StringIO)
