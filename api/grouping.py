@@ -17,7 +17,7 @@ from grid.http import MOST_IDS, Reply
 
 MOST_REQUESTS = MOST_IDS
 MOST_CARS = 100
-"""In one call, unless a single fleet has more: a call lasts as long as its slowest substation."""
+"""In one call, but for a fleet that has more: a call lasts as long as its slowest substation."""
 PATIENCE_S = 0.025
 """So long after the newest call has gone, nobody waits for it: it may be with a balancer that hangs."""
 
@@ -44,6 +44,8 @@ class Grouping:
 
     def __call__(self, request_id: str, orders: Sequence[Order]) -> Reply:
         """What the balancer answers to these orders. Raises what `route` raises, which is everybody's in the call."""
+        if len(orders) >= MOST_CARS:  # a group of its own
+            return self._route(request_id, list(orders))
         mine = _Asked(request_id, orders)
         with self._lock:
             self._queue.append(mine)

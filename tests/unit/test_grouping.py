@@ -109,12 +109,22 @@ def test_a_group_has_an_end(balancers: Balancers, ask: Ask) -> None:
     assert [len(names) for _, names in balancers.calls] == [1, MOST_REQUESTS, 3]
 
 
-def test_a_large_fleet_goes_alone(balancers: Balancers, ask: Ask) -> None:
+def test_a_large_fleet_goes_alone_and_at_once(balancers: Balancers, ask: Ask) -> None:
     balancers.hold()
     asked = [ask("a"), ask("b"), ask("fleet", cars=MOST_CARS), ask("c")]
+    assert [len(names) for _, names in balancers.calls] == [1, MOST_CARS]
     balancers.go_on()
     assert [len(bodies(each)) for each in asked] == [1, 1, MOST_CARS, 1]
-    assert [len(names) for _, names in balancers.calls] == [1, 1, MOST_CARS, 1]
+    assert [len(names) for _, names in balancers.calls] == [1, MOST_CARS, 2]
+
+
+def test_fleets_share_a_call_as_far_as_it_goes(balancers: Balancers, ask: Ask) -> None:
+    balancers.hold()
+    half = MOST_CARS // 2
+    asked = [ask("a"), ask("b", cars=half), ask("c", cars=half), ask("d")]
+    balancers.go_on()
+    assert [len(bodies(each)) for each in asked] == [1, half, half, 1]
+    assert [len(names) for _, names in balancers.calls] == [1, 2 * half, 1]
 
 
 def test_an_error_is_everybodys_in_the_call_and_nobody_elses(balancers: Balancers, ask: Ask) -> None:
