@@ -60,7 +60,7 @@ def main() -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("\nStopped.")
-    console = Console(soft_wrap=True)
+    console = Console(width=150)
     console.print(", ".join(f"{name} {value}" for name, value in machine.versions().items()), highlight=False)
     show(measured, console)
 
