@@ -5,6 +5,7 @@ A setting's variable is its name in capitals (`RETENTION_MS`); `.env.example` li
 
 import os
 from functools import cache
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import (
@@ -50,6 +51,11 @@ class Settings(BaseSettings):
         7_200_000, description="by how much emergency comes earlier in line, and flexible later, in simulated ms"
     )
     longest_line: NonNegativeInt = Field(10_000, description="how many may wait in a zone; 0 turns them away")
+    protect_kw: Annotated[tuple[Annotated[float, Field(ge=0.001, le=1_000_000)], ...], NoDecode] = Field(
+        (),
+        max_length=8,
+        description="charger sizes in falling order whose room is kept whole, by commas: 350,150,50,22",
+    )
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
     # api
@@ -80,10 +86,22 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        parts = _parts(value)
         if not parts:
             raise ValueError("must name at least one")
         return parts
+
+    @field_validator("protect_kw", mode="before")
+    @classmethod
+    def _split_sizes(cls, value: object) -> object:
+        return _parts(value) if isinstance(value, str) else value
+
+    @field_validator("protect_kw")
+    @classmethod
+    def _falling(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        if any(smaller >= bigger for bigger, smaller in pairwise(sizes)):
+            raise ValueError("must fall: the biggest charger first")
+        return sizes
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -114,8 +132,16 @@ class Settings(BaseSettings):
         return round(self.capacity_kw * 1000)
 
     @property
+    def protect_watts(self) -> tuple[int, ...]:
+        return tuple(round(size * 1000) for size in self.protect_kw)
+
+    @property
     def limit_watts(self) -> int:
         return round((self.capacity_kw if self.limit_kw is None else self.limit_kw) * 1000)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @cache

@@ -46,6 +46,7 @@ def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> 
             priority_shift_ms=settings.in_real_ms(settings.priority_shift_ms),
             longest_line=settings.longest_line,
             time_scale=settings.time_scale,
+            protect_watts=settings.protect_watts,
             retention_ms=settings.retention_ms,
         )
         for zone in zones

@@ -62,6 +62,7 @@ class Ledger:
     `priority_shift_ms`: by how much emergencies come earlier and flexible ones later than that.
     `longest_line`: how many may wait; 0 turns them away.
     `time_scale`: simulated seconds of charging in a real second.
+    `protect_watts`: charger sizes in falling order whose slots are worth keeping; see lua/pick.lua.
     `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
     `clock`: a simulated clock in ms; Redis' own if None.
 
@@ -81,6 +82,7 @@ class Ledger:
         priority_shift_ms: int = 7_200_000,
         longest_line: int = 10_000,
         time_scale: float = 1,
+        protect_watts: Sequence[int] = (),
         retention_ms: int = 900_000,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -99,6 +101,7 @@ class Ledger:
             "priority_shift": priority_shift_ms,
             "time_scale": time_scale,
             "window": WINDOW,
+            "protect": list(protect_watts),
         }
         self._clock = clock
         self._breaker = Breaker()

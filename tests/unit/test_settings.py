@@ -26,10 +26,17 @@ def test_without_any_variable_the_defaults_hold() -> None:
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {"ZONES": "a, b,c", "BALANCER_URLS": "http://x:1,https://y", "CAPACITY_KW": "0.5", "LIMIT_KW": "0.25"}
+    variables = {
+        "ZONES": "a, b,c",
+        "PROTECT_KW": "350, 22.2",
+        "BALANCER_URLS": "http://x:1,https://y",
+        "CAPACITY_KW": "0.5",
+        "LIMIT_KW": "0.25",
+    }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings = loaded()
+    assert settings.protect_watts == (350_000, 22_200)
     assert settings.zones == ("a", "b", "c")
     assert settings.balancer_urls == ("http://x:1", "https://y")
     assert (settings.capacity_watts, settings.limit_watts) == (500, 250)
@@ -61,6 +68,11 @@ def test_they_are_read_once_and_cannot_be_changed() -> None:
         ("LOG_LEVEL", "info"),
         ("MAX_BATCH", "0"),
         ("MAX_BODY_BYTES", "1MB"),
+        ("PROTECT_KW", "350,big"),
+        ("PROTECT_KW", "22,50"),
+        ("PROTECT_KW", "50,50"),
+        ("PROTECT_KW", "50,0"),
+        ("PROTECT_KW", "9,8,7,6,5,4,3,2,1"),
         ("ZONES", ","),
         ("ZONES", "North"),
         ("ZONES", "a,b|c"),

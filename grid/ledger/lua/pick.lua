@@ -1,12 +1,76 @@
 --[[
-  Which substation takes so many watts, and its room: the least loaded that has so much. Only a window of the least loaded
-  is looked at; if none of them has room, the one with the most room has, or nobody. Nothing grows with the number of
-  substations but a logarithm.
+  Which substation takes so many watts, and its room: where the fewest slots break, the biggest size first; of equals
+  the least loaded. If no size is protected none breaks, and it is the least loaded.
+
+  A slot is room for one charger of a protected size. Free watts are as many slots of the biggest size as fit, what is
+  left as many of the next size as fit, and so on. Whoever comes takes the slots in its own watts, wherever that is; it
+  breaks those that are lost beyond them. (Never fewer: two pieces have no more slots than the whole.)
+
+  Looked at are some of the least loaded and, if something breaks in each of them, some of the fullest with room: there
+  the small pieces are. If none of the first has room, more are looked at; if none of those has, the one with the most
+  room has, or nobody. Nothing grows with the number of substations but a logarithm.
 ]]
+local FULLEST = 4
+
 local avoid, avoided = {}, 0
 for _, id in ipairs(asked.avoid or {}) do
   avoid[id] = true
   avoided = avoided + 1
+end
+
+-- What a slot is worth: more than all smaller ones together that could break, or become whole, with it.
+local sizes, worths = asked.protect, {}
+local worth = 1
+for i = #sizes, 1, -1 do
+  worths[i] = worth
+  worth = worth * (2 * math.ceil((sizes[i - 1] or 0) / sizes[i]) - 1)
+end
+local FIRST_LOOK = #sizes > 0 and 8 or 1
+
+local known = {}
+local function worth_of_slots(watts)
+  local sum = known[watts]
+  if sum then return sum end
+  sum = 0
+  local left = watts
+  for i, size in ipairs(sizes) do
+    local less = left % size
+    sum = sum + (left - less) / size * worths[i]
+    left = less
+  end
+  known[watts] = sum
+  return sum
+end
+
+-- The first where the least breaks, its room, and what that is worth.
+local function best_of(watts, ids, rooms)
+  local own = worth_of_slots(watts)
+  local best, most, least = nil, nil, math.huge
+  for i = 1, #ids do
+    local room = tonumber(rooms[i])
+    if room >= watts and not avoid[ids[i]] then
+      local breaks = worth_of_slots(room) - worth_of_slots(room - watts) - own
+      if breaks < least then best, most, least = ids[i], room, breaks end
+      if breaks == 0 then break end
+    end
+  end
+  return best, most, least
+end
+
+local function least_loaded(watts, first, last)
+  local ids = call('ZRANGE', LOAD, first, last)
+  if #ids == 0 then return end
+  return best_of(watts, ids, call('ZMSCORE', HEADROOM, unpack(ids)))
+end
+
+-- From the one with the most room to the one with the least: where limits are equal, that is by load.
+local function fullest(watts)
+  local found = call('ZRANGEBYSCORE', HEADROOM, watts, '+inf', 'WITHSCORES', 'LIMIT', 0, FULLEST + avoided)
+  local ids, rooms = {}, {}
+  for i = #found - 1, 1, -2 do
+    ids[#ids + 1], rooms[#rooms + 1] = found[i], found[i + 1]
+  end
+  return best_of(watts, ids, rooms)
 end
 
 -- Nothing fits if it does not fit the one with the most room.
@@ -17,26 +81,19 @@ local function roomiest()
   end
 end
 
-local function least_loaded_with_room(watts, first, last)
-  local nearest = call('ZRANGE', LOAD, first, last)
-  if #nearest == 0 then return end
-  local room = call('ZMSCORE', HEADROOM, unpack(nearest))
-  for i, id in ipairs(nearest) do
-    local free = tonumber(room[i])
-    if not avoid[id] and free >= watts then return id, free end
-  end
-end
-
--- Mostly the first has room; anything else is read only when it has not.
-local FIRST_LOOK = 1
 local function pick(watts)
-  local id, room = least_loaded_with_room(watts, 0, FIRST_LOOK - 1)
-  if id then return id, room end
-  local leader, most = roomiest()
-  if not leader or most < watts then return end
-  id, room = least_loaded_with_room(watts, FIRST_LOOK, asked.window + avoided - 1)
-  if id then return id, room end
-  return leader, most
+  local id, room, breaks = least_loaded(watts, 0, FIRST_LOOK - 1)
+  if not id then
+    local leader, most = roomiest()
+    if not leader or most < watts then return end
+    id, room, breaks = least_loaded(watts, FIRST_LOOK, asked.window + avoided - 1)
+    if not id then id, room, breaks = best_of(watts, { leader }, { most }) end
+  end
+  if breaks > 0 then
+    local other, its_room, its_breaks = fullest(watts)
+    if its_breaks < breaks then return other, its_room end
+  end
+  return id, room
 end
 
 local seen = {}

@@ -10,7 +10,8 @@
              patience, give_up,  -- ms after which a session without a ready-by time should have begun, and is given up
              priority_shift,     -- ms by which emergency comes earlier, and flexible later
              time_scale,         -- simulated seconds of charging in a real second
-             window }            -- how many of the least loaded substations a pick looks at
+             window,             -- how many of the least loaded substations a pick looks at
+             protect }           -- charger sizes in falling order whose slots are worth keeping; see pick.lua
 
   Numbers are whole: watts, watt-hours, milliseconds.
 ]]
