@@ -56,9 +56,22 @@ class Arm:
             named += " " + ",".join(f"{watts / 1000:g}" for watts in self.protect)
         return named if self.per_period is None else f"{named} @{self.per_period:g}"
 
+    @property
+    def is_herd(self) -> bool:
+        """Everybody goes where few were when all were asked last, and nobody is refused."""
+        return self.rule is Rule.POLLING
+
     def period(self, scenario: Scenario) -> float:
         """In mean stays."""
         return inf if self.per_period is None else self.per_period / scenario.rate
+
+    def cost(self, scenario: Scenario) -> float:
+        """About what an arrival costs, in plain rules: for the order of the cells, and the time that is left."""
+        if not self.rule.is_ours:
+            return 1.0
+        if self.per_period is None:
+            return 25.0
+        return 60.0 + 30.0 * len(scenario.limits) / self.per_period
 
     @contextmanager
     def running(self, scenario: Scenario) -> Iterator[Policy]:
@@ -67,7 +80,9 @@ class Arm:
             yield _PLAIN[self.rule](scenario)
             return
         kind = Scripts if self.per_period is None else ScriptsWithHeartbeats
-        with own_redis() as (redis, _):
+        with own_redis() as (redis, server):
+            if server.startswith("redis-server"):
+                redis.config_set("appendonly", "no")  # nothing of a simulation is to be kept
             yield kind(redis, scenario.limits, self.protect)
 
 

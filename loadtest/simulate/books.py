@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 class Books:
-    """What each substation carries, in W. Sums are kept as whole numbers, so that millions of changes do not blur them."""
+    """What each substation carries, in W. The sums are whole numbers: millions of changes do not blur them."""
 
     def __init__(self, limits: Sequence[int]) -> None:
         self.limits = limits

@@ -1,10 +1,10 @@
 """What is counted of a run, and the figures that come of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loadtest.simulate.books import Books
-from loadtest.simulate.estimate import BATCHES, Estimate, ratio
+from loadtest.simulate.estimate import BATCHES, SHORTEST_BATCH, Estimate, ratio
 from loadtest.simulate.scenario import WARM_UP, Scenario
 from loadtest.simulate.timeline import Event
 
@@ -26,7 +26,7 @@ class Figures:
     """Committed ÷ limit, on average over substations and time."""
     peak: float
     """The highest load of a substation at any time."""
-    peak_at_ticks: float | None
+    peak_at_ticks: Estimate | None
     """The highest load among the substations as a period ends, on average over the periods; None without periods."""
     refused: int
     refused_though_it_fitted: int
@@ -49,6 +49,11 @@ class _Batch:
     jain: float = 0.0
     overloaded: float = 0.0
     load: float = 0.0
+    ticks: int = 0
+    peaks: float = 0.0
+
+
+Of = Callable[[_Batch], float]
 
 
 @dataclass
@@ -59,9 +64,6 @@ class Tally:
     counted: int = 0
     refused: int = 0
     refused_though_it_fitted: int = 0
-    peak: float = 0.0
-    _peaks_at_ticks: float = 0.0
-    _ticks: int = 0
     _batches: list[_Batch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class Tally:
         if event.at < WARM_UP:
             books.peak = 0.0
             return
-        batch = self._batches[self.counted * BATCHES // self.scenario.arrivals]
+        batch = self._batch
         self.counted += 1
         batch.arrivals += 1
         batch.asked[event.kind] += 1
@@ -88,38 +90,45 @@ class Tally:
 
     def tick(self, event: Event, books: Books) -> None:
         if event.at >= WARM_UP:
-            self._ticks += 1
-            self._peaks_at_ticks += books.highest_load
+            batch = self._batch
+            batch.ticks += 1
+            batch.peaks += books.highest_load
+
+    @property
+    def _batch(self) -> _Batch:
+        return self._batches[self.counted * BATCHES // self.scenario.arrivals]
 
     def figures(self, books: Books) -> Figures:
         substations = len(self.scenario.limits)
-        arrivals = [batch.arrivals for batch in self._batches]
+        kinds = range(len(self.scenario.classes))
         weights = [each.watts * each.stay for each in self.scenario.classes]
         return Figures(
             arrivals=self.counted,
-            carried=_known(
-                [_weighed(batch.accepted, weights) for batch in self._batches],
-                [_weighed(batch.asked, weights) for batch in self._batches],
-            ),
-            classes=tuple(
-                ratio([batch.accepted[kind] for batch in self._batches], [batch.asked[kind] for batch in self._batches])
-                for kind in range(len(weights))
-            ),
-            jain=_known([batch.jain for batch in self._batches], arrivals),
-            overloaded=_known([batch.overloaded / substations for batch in self._batches], arrivals),
-            load=_known([batch.load for batch in self._batches], arrivals),
+            carried=self._mean(lambda b: _weighed(b.accepted, weights), lambda b: _weighed(b.asked, weights)),
+            classes=tuple(map(self._accepted, kinds)),
+            jain=self._mean(lambda b: b.jain),
+            overloaded=self._mean(lambda b: b.overloaded / substations),
+            load=self._mean(lambda b: b.load),
             peak=books.peak,
-            peak_at_ticks=self._peaks_at_ticks / self._ticks if self._ticks else None,
+            peak_at_ticks=self._ratio(lambda b: b.peaks, lambda b: b.ticks),
             refused=self.refused,
             refused_though_it_fitted=self.refused_though_it_fitted,
         )
 
+    def _accepted(self, kind: int) -> Estimate | None:
+        return self._ratio(lambda b: b.accepted[kind], lambda b: b.asked[kind])
+
+    def _mean(self, part: Of, whole: Of = lambda batch: batch.arrivals) -> Estimate:
+        found = self._ratio(part, whole)
+        assert found, "there are arrivals"
+        return found
+
+    def _ratio(self, part: Of, whole: Of) -> Estimate | None:
+        found = ratio([part(batch) for batch in self._batches], [whole(batch) for batch in self._batches])
+        if self.scenario.arrivals < BATCHES * SHORTEST_BATCH * self.scenario.rate and found:
+            return found._replace(error=None)
+        return found
+
 
 def _weighed(counts: Sequence[int], weights: Sequence[float]) -> float:
     return sum(count * weight for count, weight in zip(counts, weights, strict=True))
-
-
-def _known(parts: Sequence[float], wholes: Sequence[float]) -> Estimate:
-    found = ratio(parts, wholes)
-    assert found, "there are arrivals"
-    return found

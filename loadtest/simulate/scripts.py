@@ -1,12 +1,11 @@
 """Our rule, by the scripts that decide in the real grid: the ledger, on the clock of the simulation.
 
-Nothing is decided here. There are two ways to tell the ledger what happens: `Scripts` queues many calls and sends them in
-one message, the ends of sessions as `release`; `ScriptsWithHeartbeats` tells the ends as substations do, by heartbeats,
-one call after the other.
+Nothing is decided here. There are two ways to tell the ledger what happens: `Scripts` queues many calls and sends them
+in one message, the ends of sessions as `release`; `ScriptsWithHeartbeats` tells the ends as substations do, by
+heartbeats, one call after the other.
 """
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter

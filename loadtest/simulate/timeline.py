@@ -1,7 +1,7 @@
 """What happens, in the order of time.
 
-Nobody waits and everybody's stay is drawn when they come, so this order depends on no decision: it is the same for every
-rule, and many events may be given to a rule at once.
+Nobody waits and everybody's stay is drawn when they come, so this order depends on no decision: it is the same for
+every rule, and many events may be given to a rule at once.
 """
 
 import heapq

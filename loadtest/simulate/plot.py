@@ -1,0 +1,94 @@
+"""The figures on a slide."""
+
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from pathlib import Path
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+
+from loadtest.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from loadtest.report import STYLE
+from loadtest.simulate import theory
+from loadtest.simulate.cells import Result
+from loadtest.simulate.scenario import Scenario
+from loadtest.simulate.table import describe
+
+COLOURS = (BLUE, GREEN, GREY, PURPLE, RED, ORANGE, SKY)
+MARKERS = ("o", "s", "v", "^", "D", "X", "P")
+
+Of = Callable[[Result], float]
+
+
+def draw(results: Sequence[Result], title: str, path: Path) -> None:
+    """Against the offered load; or the number of substations if there is only one load."""
+    with style.context(STYLE):
+        figure = Figure(figsize=(16, 9))
+        figure.text(0.045, 0.945, title, size=22, weight="bold")
+        figure.text(0.045, 0.91, _about(results), size=12, color=GREY)
+        grid = figure.add_gridspec(2, 5, left=0.055, right=0.975, top=0.85, bottom=0.17, hspace=0.42, wspace=0.9)
+        main = figure.add_subplot(grid[:, :3])
+        _lines(main, results, "kW accepted", lambda result: result.figures.carried.value)
+        _theory(main, results)
+        biggest = figure.add_subplot(grid[0, 3:])
+        watts = max(each.watts for each in results[0].cell.scenario.classes)
+        _lines(biggest, results, f"Accepted of {watts / 1000:g} kW", _of_biggest)
+        jain = figure.add_subplot(grid[1, 3:])
+        _lines(jain, results, "Jain's index of the loads", lambda result: result.figures.jain.value)
+        for axes in (main, biggest):
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+        handles, labels = main.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=11)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120)
+
+
+def _about(results: Sequence[Result]) -> str:
+    first = results[0]
+    arrivals = f"{first.figures.arrivals:,} arrivals for each point, 95 % intervals"
+    scenarios = list(dict.fromkeys(result.cell.scenario for result in results))
+    return f"{describe(scenarios[0]) if len(scenarios) == 1 else first.cell.scenario.stays + ' stays'}; {arrivals}"
+
+
+def _by_load(results: Sequence[Result]) -> bool:
+    return len({result.cell.scenario.load for result in results}) > 1
+
+
+def _x(scenario: Scenario, by_load: bool) -> float:
+    return scenario.load if by_load else len(scenario.limits)
+
+
+def _lines(axes: Axes, results: Sequence[Result], title: str, of: Of) -> None:
+    axes.set_title(title)
+    by_load = _by_load(results)
+    arms = list(dict.fromkeys(result.cell.arm for result in results))
+    for arm, colour, marker in zip(arms, cycle(COLOURS), cycle(MARKERS), strict=False):
+        its = [result for result in results if result.cell.arm == arm]
+        at = [_x(result.cell.scenario, by_load) for result in its]
+        axes.plot(at, [of(result) for result in its], color=colour, marker=marker, markersize=7, label=arm.name)
+    ticks = sorted({_x(result.cell.scenario, by_load) for result in results})
+    if not by_load:
+        axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("offered load" if by_load else "substations")
+
+
+def _theory(axes: Axes, results: Sequence[Result]) -> None:
+    by_load = _by_load(results)
+    scenarios = list(dict.fromkeys(result.cell.scenario for result in results))
+    at = [_x(scenario, by_load) for scenario in scenarios]
+    pooled = [theory.carried(scenario, theory.pooled(scenario)) for scenario in scenarios]
+    bound = [theory.fluid_bound(scenario.load) for scenario in scenarios]
+    axes.plot(at, pooled, color="black", linestyle="--", label="pooled (Kaufman-Roberts)")
+    axes.plot(at, bound, color="black", linestyle=":", label="fluid bound")
+
+
+def _of_biggest(result: Result) -> float:
+    classes = result.cell.scenario.classes
+    biggest = max(range(len(classes)), key=lambda kind: classes[kind].watts)
+    found = result.figures.classes[biggest]
+    return found.value if found else float("nan")
