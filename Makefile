@@ -9,7 +9,7 @@ given = $(if $(filter command,$(origin $1)),--$2 "$($1)")
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 .DEFAULT_GOAL := help
-.PHONY: help demo rush replay up test storm test-compose faults chaos bench bench-ledger lint format lock clean
+.PHONY: help demo rush replay simulate up test storm test-compose faults chaos bench bench-ledger lint format lock clean
 
 help:  ## what you can type
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,11 @@ rush: $(VENV)/ready  ## rush a grid and report: SHAPE=rush-hour|workplace|public
 replay: $(VENV)/ready  ## who of these sessions would have waited, and got what: TRACE=file LIMIT_KW=40 [ORDER=refuse|arrival|least-laxity]
 	@$(RUN) loadtest.replay $(call given,TRACE,trace) $(call given,LIMIT_KW,limit-kw) $(call given,SHARE,share) \
 	  $(call given,SUBSTATIONS,substations) $(call given,ORDER,order) $(call given,CSV,csv)
+
+simulate: $(VENV)/ready  ## how well cars are placed, beside theory: [STUDY=placement|many|mixed|stale|shipped|validation] [ARRIVALS=2000000]
+	@$(RUN) loadtest.simulate $(call given,STUDY,study) $(call given,ARRIVALS,arrivals) $(call given,LOADS,loads) \
+	  $(call given,SUBSTATIONS,substations) $(call given,SIZES,sizes) $(call given,STAYS,stays) $(call given,ARMS,arms) \
+	  $(call given,PROTECT,protect) $(call given,SEED,seed)
 
 up: $(VENV)/ready  ## run the whole grid on this machine until Ctrl-C
 	@$(RUN) grid.local $(PORT)

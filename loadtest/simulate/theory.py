@@ -25,7 +25,8 @@ def kaufman_roberts(limit: int, watts: Sequence[int], erlangs: Sequence[float]) 
     """The share of each class that is refused where everybody is accepted who fits.
 
     With q(j) the probability that j units are in use, j·q(j) = Σ a·b·q(j - b) over the classes of a erlangs whose cars
-    need b units (Kaufman 1981; Roberts 1981). The stays may have any distribution. O(classes) for each unit of the limit.
+    need b units (Kaufman 1981; Roberts 1981). The stays may have any distribution.
+    O(classes) for each unit of the limit.
     """
     unit = math.gcd(*watts)
     sizes = [each // unit for each in watts]

@@ -83,7 +83,7 @@ def herd(seed: int) -> Cell:
 
 def judge(checks: Sequence[Check], results: Sequence[Result], seed: int) -> list[Line]:
     found = [line for check, result in zip(checks, results, strict=True) for line in check.lines(result)]
-    return [*found, power_of_two(seed)]
+    return [*found, _nothing_missed(results), power_of_two(seed)]
 
 
 def power_of_two(seed: int) -> Line:
@@ -115,14 +115,12 @@ def _erlang(result: Result) -> Iterator[Line]:
     expected = theory.one_size(result.cell.scenario)
     assert expected is not None, "everybody needs the same power"
     yield _line(f"Erlang B, {_said(result)}", expected, result.figures.carried)
-    yield _nothing_missed(result)
 
 
 def _kaufman(result: Result) -> Iterator[Line]:
     scenario = result.cell.scenario
     for each, expected, measured in zip(scenario.classes, theory.pooled(scenario), result.figures.classes, strict=True):
         yield _line(f"Kaufman-Roberts, {each.watts / 1000:g} kW, {_said(result)}", expected, measured)
-    yield _nothing_missed(result)
 
 
 def _herd(result: Result) -> Iterator[Line]:
@@ -132,13 +130,14 @@ def _herd(result: Result) -> Iterator[Line]:
     yield _line(f"herd: peak load, {_said(result)}", expected, result.figures.peak_at_ticks)
 
 
-def _nothing_missed(result: Result) -> Line:
-    return Line(f"refused though it fitted, {_said(result)}", 0, result.figures.refused_though_it_fitted, 0)
+def _nothing_missed(results: Sequence[Result]) -> Line:
+    missed = sum(result.figures.refused_though_it_fitted for result in results)
+    return Line("refused though it fitted, in all of these", 0, missed, 0)
 
 
 def _said(result: Result) -> str:
     scenario = result.cell.scenario
-    return f"{result.cell.arm.name}, {len(scenario.limits)} x {scenario.limits[0] / 1000:g} kW, {scenario.stays}"
+    return f"{result.cell.arm.name}, {len(scenario.limits)} x {scenario.limits[0] / 1000:,.0f} kW, {scenario.stays}"
 
 
 def _line(what: str, expected: float, measured: Estimate | None) -> Line:
