@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 from loadtest.simulate.scenario import Scenario
 
@@ -9,10 +10,11 @@ HUGE = 1e250
 """Probabilities are scaled when they are summed up to this: a float ends at 1e308."""
 
 
-def pooled(scenario: Scenario) -> list[float]:
+@cache
+def pooled(scenario: Scenario) -> tuple[float, ...]:
     """Acceptance of each class if all limits were those of one substation."""
     watts = [each.watts for each in scenario.classes]
-    return [1 - refused for refused in kaufman_roberts(sum(scenario.limits), watts, scenario.erlangs)]
+    return tuple(1 - refused for refused in kaufman_roberts(sum(scenario.limits), watts, scenario.erlangs))
 
 
 def carried(scenario: Scenario, acceptance: Sequence[float]) -> float:

@@ -24,7 +24,7 @@ ONE_SIZE = (PowerClass(50_000, 1.0),)
 HERD = (1_000_000_000,) * 5
 """W. Many small cars: so the herd is nearly a fluid, which the formula is about."""
 HERD_SIZE = (PowerClass(3_600_000, 1.0),)
-HERD_PERIOD, HERD_LASTS = 0.4, 200.0
+HERD_PERIOD, HERD_LASTS = 0.4, 120.0
 """Mean stays."""
 
 BINS, BALLS, THROWS = 100, 10_000, 100
@@ -71,7 +71,7 @@ def checks(arrivals: int, seed: int) -> list[Check]:
         *(erlang(LEAST_LOADED, stays) for stays in (Stays.CONSTANT, Stays.LOGNORMAL)),
         *(kaufman(arm) for arm in (LEAST_LOADED, PROTECT)),
         kaufman(LEAST_LOADED, Stays.LOGNORMAL),
-        Check(herd(seed), _herd),
+        Check(herd(seed), herd_line),
     ]
 
 
@@ -123,7 +123,7 @@ def _kaufman(result: Result) -> Iterator[Line]:
         yield _line(f"Kaufman-Roberts, {each.watts / 1000:g} kW, {_said(result)}", expected, measured)
 
 
-def _herd(result: Result) -> Iterator[Line]:
+def herd_line(result: Result) -> Iterator[Line]:
     scenario, arm = result.cell.scenario, result.cell.arm
     # Nobody is refused, so the mean load is what is offered.
     expected = theory.herd(len(scenario.limits), arm.period(scenario)) * scenario.load
