@@ -62,7 +62,7 @@ def run(asked: Asked, console: Console, progress: Console) -> bool:
         results = simulate(asked.study.cells, asked.processes, progress)
         table.show(results, console)
         path.write_text(json.dumps(as_json(results, about), indent=1))
-        draw(results, f"Placement: {asked.name}", path.with_suffix(".png"))
+        draw(results, path.with_suffix(".png"))
     seconds = time.perf_counter() - started
     arrivals = sum(result.cell.scenario.all_arrivals for result in results)
     on = ", ".join(f"{name} {value}" for name, value in used.items())

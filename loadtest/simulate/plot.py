@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import cycle
+from math import nan
 from pathlib import Path
 
 from matplotlib import style
@@ -13,30 +14,32 @@ from loadtest.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from loadtest.report import STYLE
 from loadtest.simulate import theory
 from loadtest.simulate.cells import Result
+from loadtest.simulate.estimate import Estimate
 from loadtest.simulate.scenario import Scenario
-from loadtest.simulate.table import describe
+from loadtest.simulate.table import grid
 
+TITLE = "What each placement rule accepts"
 COLOURS = (BLUE, GREEN, GREY, PURPLE, RED, ORANGE, SKY)
 MARKERS = ("o", "s", "v", "^", "D", "X", "P")
 
-Of = Callable[[Result], float]
+Of = Callable[[Result], Estimate | None]
 
 
-def draw(results: Sequence[Result], title: str, path: Path) -> None:
+def draw(results: Sequence[Result], path: Path) -> None:
     """Against the offered load; or the number of substations if there is only one load."""
     with style.context(STYLE):
         figure = Figure(figsize=(16, 9))
-        figure.text(0.045, 0.945, title, size=22, weight="bold")
+        figure.text(0.045, 0.945, TITLE, size=22, weight="bold")
         figure.text(0.045, 0.91, _about(results), size=12, color=GREY)
-        grid = figure.add_gridspec(2, 5, left=0.055, right=0.975, top=0.85, bottom=0.17, hspace=0.42, wspace=0.9)
-        main = figure.add_subplot(grid[:, :3])
-        _lines(main, results, "kW accepted", lambda result: result.figures.carried.value)
+        places = figure.add_gridspec(2, 5, left=0.055, right=0.975, top=0.85, bottom=0.17, hspace=0.42, wspace=0.9)
+        main = figure.add_subplot(places[:, :3])
+        _lines(main, results, "kW accepted", lambda result: result.figures.carried)
         _theory(main, results)
-        biggest = figure.add_subplot(grid[0, 3:])
+        biggest = figure.add_subplot(places[0, 3:])
         watts = max(each.watts for each in results[0].cell.scenario.classes)
         _lines(biggest, results, f"Accepted of {watts / 1000:g} kW", _of_biggest)
-        jain = figure.add_subplot(grid[1, 3:])
-        _lines(jain, results, "Jain's index of the loads", lambda result: result.figures.jain.value)
+        jain = figure.add_subplot(places[1, 3:])
+        _lines(jain, results, "Jain's index of the loads", lambda result: result.figures.jain)
         for axes in (main, biggest):
             axes.yaxis.set_major_formatter(PercentFormatter(1))
         handles, labels = main.get_legend_handles_labels()
@@ -46,10 +49,14 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
 
 
 def _about(results: Sequence[Result]) -> str:
-    first = results[0]
-    arrivals = f"{first.figures.arrivals:,} arrivals for each point, 95 % intervals"
-    scenarios = list(dict.fromkeys(result.cell.scenario for result in results))
-    return f"{describe(scenarios[0]) if len(scenarios) == 1 else first.cell.scenario.stays + ' stays'}; {arrivals}"
+    first = results[0].cell.scenario
+    grids = list(dict.fromkeys(grid(result.cell.scenario) for result in results))
+    shares = (share / sum(first.shares) for share in first.shares)
+    mix = ", ".join(f"{share:.0%} {each.watts / 1000:g}" for share, each in zip(shares, first.classes, strict=True))
+    known = any(result.figures.carried.error is not None for result in results)
+    arrivals = f"{first.arrivals:,} arrivals for each point" + (", bars: 95 % intervals" if known else "")
+    where = grids[0] if len(grids) == 1 else f"offered load {first.load:g}"
+    return f"{where}; {mix} kW, {first.stays} stays; {arrivals}"
 
 
 def _by_load(results: Sequence[Result]) -> bool:
@@ -67,7 +74,12 @@ def _lines(axes: Axes, results: Sequence[Result], title: str, of: Of) -> None:
     for arm, colour, marker in zip(arms, cycle(COLOURS), cycle(MARKERS), strict=False):
         its = [result for result in results if result.cell.arm == arm]
         at = [_x(result.cell.scenario, by_load) for result in its]
-        axes.plot(at, [of(result) for result in its], color=colour, marker=marker, markersize=7, label=arm.name)
+        shares = [of(result) for result in its]
+        values = [each.value if each else nan for each in shares]
+        errors = [(each.half_width() if each else None) or 0.0 for each in shares]
+        overloads = ", overloads" if any(result.figures.overloaded.value for result in its) else ""
+        label = arm.name + overloads
+        axes.errorbar(at, values, errors, color=colour, marker=marker, markersize=7, capsize=4, label=label)
     ticks = sorted({_x(result.cell.scenario, by_load) for result in results})
     if not by_load:
         axes.set_xscale("log")
@@ -87,8 +99,7 @@ def _theory(axes: Axes, results: Sequence[Result]) -> None:
     axes.plot(at, bound, color="black", linestyle=":", label="fluid bound")
 
 
-def _of_biggest(result: Result) -> float:
+def _of_biggest(result: Result) -> Estimate | None:
     classes = result.cell.scenario.classes
     biggest = max(range(len(classes)), key=lambda kind: classes[kind].watts)
-    found = result.figures.classes[biggest]
-    return found.value if found else float("nan")
+    return result.figures.classes[biggest]

@@ -68,9 +68,13 @@ def loaded(scenario: Scenario, results: Sequence[Result]) -> Table:
 
 
 def describe(scenario: Scenario) -> str:
+    return f"{grid(scenario)}, offered load {scenario.load:g}, {scenario.stays} stays"
+
+
+def grid(scenario: Scenario) -> str:
+    """Its limits."""
     counts = Counter(scenario.limits).items()
-    limits = " + ".join(f"{count} x {limit / 1000:,g}" for limit, count in counts)
-    return f"{limits} kW, offered load {scenario.load:g}, {scenario.stays} stays"
+    return " + ".join(f"{count} x {limit / 1000:,g}" for limit, count in counts) + " kW"
 
 
 def _table(title: str, *head: str) -> Table:

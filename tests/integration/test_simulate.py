@@ -101,6 +101,15 @@ def test_with_nothing_protected_it_is_the_least_loaded(redis: Redis, until: floa
     assert decisions(Scripts(redis, LIMITS), events) == decisions(LeastLoaded(LIMITS), events)
 
 
+def test_what_is_to_be_protected_is(redis: Redis) -> None:
+    """It breaks a slot of the first, which is as loaded as the others, and none of the second."""
+    car = [Event(0.0, What.ASKS, 1, 0, 11_000)]
+
+    assert Scripts(redis, LIMITS, protect=(100_000,)).decide(car) == [1]
+    redis.flushall()
+    assert Scripts(redis, LIMITS).decide(car) == [0]
+
+
 def test_what_has_ended_is_forgotten(redis_server_url: str) -> None:
     grid = scenario(4 * FORGET_AFTER, load=0.3)
     with Redis.from_url(redis_server_url, decode_responses=True) as redis:
