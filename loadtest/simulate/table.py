@@ -74,7 +74,7 @@ def describe(scenario: Scenario) -> str:
 def grid(scenario: Scenario) -> str:
     """Its limits."""
     counts = Counter(scenario.limits).items()
-    return " + ".join(f"{count} x {limit / 1000:,g}" for limit, count in counts) + " kW"
+    return " + ".join((f"{count} x " if count > 1 else "") + f"{limit / 1000:,g}" for limit, count in counts) + " kW"
 
 
 def _table(title: str, *head: str) -> Table:
