@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import requests
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -24,9 +23,6 @@ from loadtest.samples import Load, Sample
 from loadtest.series import series
 from loadtest.show import show
 from loadtest.verdict import SubstationFigures
-from loadtest.watch import look, unknown
-
-from ..conftest import Server
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
@@ -196,27 +192,6 @@ def test_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
     write_report(partly, HOW, tmp_path)
     assert over_time.gaps in (tmp_path / "report.html").read_text()
     assert series(RECORDING).gaps == ""
-
-
-def test_a_look_that_failed_is_a_gap_as_long_as_it_took() -> None:
-    assert unknown(100.0, 101.0, well=False) == [Sample(100 + at, ()) for at in (0, 0.25, 0.5, 0.75)]
-    assert unknown(100.0, 100.01, well=False) == [Sample(100, ())]
-    assert len(unknown(100.0, 104.0, well=True)) == 16
-    assert unknown(100.0, 100.9, well=True) == []
-
-
-def test_a_look_at_the_grid_sees_loads_and_the_line(server: Server) -> None:
-    row = {"zone": "north", "substation": "one", "state": "up", "committed_kw": 90, "limit_kw": 100, "sessions": 4}
-    grid = {"substations": [row, row | {"substation": "two", "state": "lost"}], "totals": {"waiting": 7}}
-    server.answer = lambda request: request.send_json(grid)
-    with requests.Session() as session:
-        seen = look(session, server.url)
-        server.answer = lambda request: request.send_json({}, 503)
-        nothing = look(session, server.url)
-
-    assert seen is not None
-    assert (seen.loads, seen.waiting) == ((Load("north", "one", 90, 100, 4),), 7)
-    assert nothing is None
 
 
 def test_a_car_that_is_not_accounted_for_breaks_the_promise() -> None:
