@@ -85,7 +85,8 @@ class Dispatcher:
         self._attempts = attempts
         self._budget_s = budget_ms / 1000
         self._metrics = balancer_metrics()
-        start_at_zero(self._metrics.placements, Result, POWER_CLASSES)
+        start_at_zero(self._metrics.placements, [ledger.zone], Result, POWER_CLASSES)
+        start_at_zero(self._metrics.placements_watts, [ledger.zone], Result)
         start_at_zero(self._metrics.retries, [started.value for started in _GIVE_BACK])
 
     def route(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
@@ -94,11 +95,7 @@ class Dispatcher:
         A request that a substation refuses, or does not answer, is tried elsewhere.
         """
         decisions = self._decide(requests, request_id)
-        decided = Counter(
-            (decision.result, power_class(request.watts)) for request, decision in zip(requests, decisions, strict=True)
-        )
-        for labels, number in decided.items():
-            self._metrics.placements.labels(*labels).inc(number)
+        self._count(requests, decisions)
         return decisions
 
     def _decide(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
@@ -132,6 +129,17 @@ class Dispatcher:
             if state not in ("reserved", "charging"):  # else it was moved elsewhere in between
                 break
         return self._ledger.session(session)
+
+    def _count(self, requests: Sequence[Request], decisions: Sequence[Decision]) -> None:
+        numbers: Counter[tuple[Result, str]] = Counter()
+        watts: Counter[Result] = Counter()
+        for request, decision in zip(requests, decisions, strict=True):
+            numbers[decision.result, power_class(request.watts)] += 1
+            watts[decision.result] += request.watts
+        for (result, up_to_kw), number in numbers.items():
+            self._metrics.placements.labels(self._ledger.zone, result, up_to_kw).inc(number)
+        for result, asked in watts.items():
+            self._metrics.placements_watts.labels(self._ledger.zone, result).inc(asked)
 
     def _attempt(self, batch: "_Batch") -> None:
         """Reserve and forward what is pending."""

@@ -83,7 +83,10 @@ class BalancerMetrics:
 
     def __init__(self) -> None:
         self.placements = Counter(
-            "grid_placements_total", "Charging requests decided, by power class", ["outcome", "up_to_kw"]
+            "grid_placements_total", "Charging requests decided, by power class", ["zone", "outcome", "up_to_kw"]
+        )
+        self.placements_watts = Counter(
+            "grid_placements_watts_total", "Power that the requests decided asked for", ["zone", "outcome"]
         )
         self.retries = Counter(
             "grid_placement_retries_total", "Placements a substation refused (no) or did not answer", ["answer"]

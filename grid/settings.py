@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 SubstationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ChargerSize = Annotated[float, Field(ge=0.001, le=1_000_000)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
 
 
@@ -51,10 +52,10 @@ class Settings(BaseSettings):
         7_200_000, description="by how much emergency comes earlier in line, and flexible later, in simulated ms"
     )
     longest_line: NonNegativeInt = Field(10_000, description="how many may wait in a zone; 0 turns them away")
-    protect_kw: Annotated[tuple[Annotated[float, Field(ge=0.001, le=1_000_000)], ...], NoDecode] = Field(
-        (),
+    protect_kw: Annotated[tuple[ChargerSize, ...], NoDecode] = Field(
+        (350, 150, 50, 22),
         max_length=8,
-        description="charger sizes in falling order whose room is kept whole, by commas: 350,150,50,22",
+        description="charger sizes whose room is kept whole, the biggest first, by commas; or none",
     )
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
@@ -94,6 +95,8 @@ class Settings(BaseSettings):
     @field_validator("protect_kw", mode="before")
     @classmethod
     def _split_sizes(cls, value: object) -> object:
+        if value == "none":
+            return ()
         return _parts(value) if isinstance(value, str) else value
 
     @field_validator("protect_kw")

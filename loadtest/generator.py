@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 
-from loadtest.verdict import percentile
+from loadtest.percentiles import percentile
 
 BUSY = 0.6
 LATE_MS = 50.0

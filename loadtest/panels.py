@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator, PercentFormatter
 
+from loadtest.acceptance import Acceptance
+from loadtest.balance import SATURATED
 from loadtest.series import Series
-from loadtest.verdict import SATURATED
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#0072B2",
@@ -19,6 +21,7 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, GREY = (
     "#666666",
 )
 SUBSTATIONS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+ZONES = (GREEN, BLUE, PURPLE, SKY)
 OUTCOMES = {
     "charging": (BLUE, "charge at once"),
     "waiting": (SKY, "wait"),
@@ -90,8 +93,9 @@ def latency(axes: Axes, series: Series) -> None:
 
 def fairness(axes: Axes, series: Series) -> None:
     axes.set_title("Jain's index of the loads")
-    busy = [index if share else None for index, share in zip(series.jain, series.used, strict=True)]
-    axes.plot(series.sampled_s, _with_gaps(busy), color=GREEN)
+    for (zone, values), colour in zip(series.jain.items(), cycle(ZONES), strict=False):
+        label = zone if len(series.jain) > 1 else None
+        axes.plot(series.sampled_s, _with_gaps(values), color=colour, label=label)
     saturated = [(share or 0) >= SATURATED for share in series.used]
     label = f"{SATURATED:.0%} of the grid in use"
     axes.fill_between(
@@ -103,21 +107,29 @@ def fairness(axes: Axes, series: Series) -> None:
     axes.legend(loc="upper left")
 
 
-def accepted(axes: Axes, series: Series) -> None:
+def accepted(acceptance: Acceptance, axes: Axes) -> None:
     axes.set_title("Who could charge, by power")
-    names = [each.powers for each in series.acceptance]
-    at_once = [each.charging / each.asked for each in series.acceptance]
-    later = [each.started / each.asked for each in series.acceptance]
+    names = [each.powers for each in acceptance.classes]
+    at_once = [each.at_once for each in acceptance.classes]
+    later = [each.in_all - each.at_once for each in acceptance.classes]
     axes.barh(names, at_once, color=BLUE, label="at once")
     bars = axes.barh(names, later, left=at_once, color=SKY, label="after a wait")
-    axes.bar_label(bars, [f"{each.share:.0%} of {each.asked}" for each in series.acceptance], padding=4)
+    axes.bar_label(bars, [f"{each.in_all:.0%} of {each.asked}" for each in acceptance.classes], padding=4)
     axes.legend(loc="lower left", ncols=2)
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlabel("of the cars that asked")
+    axes.set_xlabel(f"of the cars that asked{_fairness(acceptance)}")
     axes.set_ylim(max(len(names), FEWEST_BARS) + 0.6, -0.5)  # from the top; one bar is not a wall; below is the legend
     axes.grid(visible=False, axis="y")
+
+
+def _fairness(acceptance: Acceptance) -> str:
+    """The classes' smallest share ÷ the largest, and the shares of the kW."""
+    served = {"at once": acceptance.at_once, "in all": acceptance.in_all}
+    ratios = [f"{each.min_by_max:.2f} {when}" for when, each in served.items() if each and each.min_by_max is not None]
+    kw = f"\nof the kW asked for: {acceptance.of_the_power}"
+    return f"; min ÷ max: {', '.join(ratios)}{kw}" if ratios else ""
 
 
 OVER_TIME: tuple[Panel, ...] = (loads, outcomes, line, latency, fairness)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from rich.console import Console
 
+from grid.session_ids import zone_of
 from loadtest import afterwards, answers
 from loadtest.answers import Answer
 from loadtest.desk import LAST_ANSWERS_S
@@ -20,7 +21,7 @@ from loadtest.limits import NoGridError, limit_kw
 from loadtest.line import STARTED, Fate
 from loadtest.options import Options
 from loadtest.plan import plan
-from loadtest.samples import Sample
+from loadtest.samples import Place, Sample, names
 from loadtest.trace import TraceError
 from loadtest.verdict import SubstationFigures, Verdict, judge
 from loadtest.watch import SAMPLE_S, watch
@@ -63,7 +64,7 @@ class Recording:
             self.lasted_s,
             self.substations,
             self.samples,
-            self.fates.values(),
+            self.fates,
             self.looked_up_after_s,
             self.options.time_scale,
         )
@@ -121,7 +122,7 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
         samples=samples,
         fates=fates,
         looked_up_after_s=looked_up_at - ends_at,
-        substations=own or seen_figures(samples, answered, fates.values()),
+        substations=own or seen_figures(samples, answered, fates),
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",
         generator=run["generator"],
     )
@@ -145,18 +146,21 @@ def _own_figures(status: dict[str, Any]) -> SubstationFigures:
 
 
 def seen_figures(
-    samples: Sequence[Sample], answered: Sequence[Answer], fates: Iterable[Fate]
+    samples: Sequence[Sample], answered: Sequence[Answer], fates: Mapping[str, Fate]
 ) -> list[SubstationFigures]:
     """What can be said from outside: the committed power that GET /grid showed, and the sessions that began."""
-    peak: dict[str, float] = {}
-    limit: dict[str, float] = {}
-    over: Counter[str] = Counter()
-    for sample in samples:
-        for load in sample.loads:
-            name = load.substation
-            limit[name] = load.limit_kw
-            peak[name] = max(peak.get(name, 0.0), load.committed_kw)
-            over[name] += load.committed_kw > load.limit_kw
-    sessions = Counter(answer.substation for answer in answered if answer.outcome == "charging")
-    sessions.update(fate.substation for fate in fates if fate.what == STARTED)
-    return [SubstationFigures(name, limit[name], peak[name], over[name] * SAMPLE_S, sessions[name]) for name in limit]
+    loads = [load for sample in samples for load in sample.loads]
+    peak: dict[Place, float] = {}
+    limit: dict[Place, float] = {}
+    over: Counter[Place] = Counter()
+    for load in loads:
+        limit[load.place] = load.limit_kw
+        peak[load.place] = max(peak.get(load.place, 0.0), load.committed_kw)
+        over[load.place] += load.committed_kw > load.limit_kw
+    began = [(each.session or "", each.substation) for each in answered if each.outcome == "charging"]
+    began += [(session, fate.substation) for session, fate in fates.items() if fate.what == STARTED]
+    sessions = Counter((zone_of(session), substation) for session, substation in began)
+    return [
+        SubstationFigures(name, limit[place], peak[place], over[place] * SAMPLE_S, sessions[place])
+        for place, name in names(loads).items()
+    ]

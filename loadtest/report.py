@@ -4,15 +4,18 @@ import base64
 import io
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import jinja2
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from loadtest import panels
+from loadtest.balance import in_words
 from loadtest.line import Line
 from loadtest.panels import OVER_TIME, Panel
 from loadtest.recording import BY_THE_LEDGER, OWN_ACCOUNT, Recording
@@ -52,7 +55,8 @@ def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> 
     (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
     with style.context(STYLE):
         _slide(recording, over_time, verdict, how).savefig(folder / "report.png", dpi=120)
-        figures = [_svg(panel, recording, over_time) for panel in (*OVER_TIME, panels.accepted)]
+        figures = [_svg(partial(_over_time, panel, recording, over_time)) for panel in OVER_TIME]
+        figures.append(_svg(partial(panels.accepted, verdict.acceptance)))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string(TEMPLATE.read_text())
     html = page.render(
@@ -60,6 +64,7 @@ def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> 
         headline=headline(recording),
         summary=summary(recording, verdict, over_time),
         verdict=verdict,
+        acceptance=verdict.acceptance,
         recording=recording,
         series=over_time,
         figures=figures,
@@ -94,8 +99,8 @@ def _slide(recording: Recording, over_time: Series, verdict: Verdict, how: Mappi
     grid = figure.add_gridspec(2, 12, left=0.055, right=0.975, top=0.77, bottom=0.135, hspace=0.48, wspace=2.4)
     places = (grid[0, :8], grid[1, :3], grid[1, 3:6], grid[1, 6:9], grid[1, 9:])
     for place, panel in zip(places, OVER_TIME, strict=True):
-        _draw(figure, place, panel, recording, over_time)
-    panels.accepted(figure.add_subplot(grid[0, 8:]), over_time)
+        _over_time(panel, recording, over_time, figure.add_subplot(place))
+    panels.accepted(verdict.acceptance, figure.add_subplot(grid[0, 8:]))
     footer = [f"{name}: {how[name]}" for name in ("command", "machine", "generator") if name in how]
     footer = [row for line in footer for row in textwrap.wrap(line, FOOTER_CHARACTERS)]
     figure.text(0.045, 0.008, "\n".join(footer), size=9.5, color=panels.GREY, linespacing=1.4)
@@ -109,7 +114,7 @@ def fitting(text: str, size: float, width: float) -> float:
 
 def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:
     latency = ", ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())
-    jain = f"; Jain's index {verdict.fairness}" if verdict.fairness else ""
+    jain = f"; Jain's index {evenness}" if (evenness := in_words(verdict.balance)) else ""
     gaps = f"; {over_time.gaps}" if over_time.gaps else ""
     errors = sum(verdict.errors.values())
     outcomes = f"{verdict.charging:,} charging at once, {verdict.waiting:,} waiting, "
@@ -128,16 +133,14 @@ def line_summary(line: Line) -> list[str]:
     return [said for said in (became, "; ".join(filter(None, (waits, used)))) if said]
 
 
-def _draw(figure: Figure, place: object, panel: Panel, recording: Recording, over_time: Series) -> None:
-    axes = figure.add_subplot(place)  # type: ignore[call-overload]
+def _over_time(panel: Panel, recording: Recording, over_time: Series, axes: Axes) -> None:
     panel(axes, over_time)
-    if panel in OVER_TIME:
-        panels.time_axis(axes, recording.lasted_s, recording.options.is_a_day)
+    panels.time_axis(axes, recording.lasted_s, recording.options.is_a_day)
 
 
-def _svg(panel: Panel, recording: Recording, over_time: Series) -> dict[str, str]:
+def _svg(draw: Callable[[Axes], None]) -> dict[str, str]:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    _draw(figure, 111, panel, recording, over_time)
+    draw(figure.add_subplot())
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")
     source = "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

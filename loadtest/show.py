@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.acceptance import Acceptance
+from loadtest.balance import in_words
 from loadtest.recording import BY_THE_LEDGER, OWN_ACCOUNT
 from loadtest.verdict import Verdict
 
@@ -49,7 +51,16 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "latency", f"{latency}   (from the instant a call was due)"
     if verdict.visit_errors:
         yield "not cars", _counted(verdict.visit_errors)
-    yield "Jain index", verdict.fairness or f"{verdict.jain}   (1 = all substations equally loaded)"
+    if evenness := in_words(verdict.balance):
+        yield "Jain index", evenness
+    yield from _by_power(verdict.acceptance)
+
+
+def _by_power(acceptance: Acceptance) -> Iterator[tuple[str, str]]:
+    if acceptance.at_once and acceptance.in_all:
+        yield "by power", f"at once {acceptance.at_once.said}"
+        yield "", f"in all {acceptance.in_all.said}"
+        yield "kW", f"of those asked for: {acceptance.of_the_power}"
 
 
 def _counted(errors: dict[str, int]) -> str:

@@ -2,17 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loadtest.acceptance import Acceptance, acceptance
 from loadtest.answers import GOOD, GOOD_VISITS, Answer
+from loadtest.balance import Balance, balances
 from loadtest.line import FORGOTTEN, KNOWN, RETENTION_S, STARTED, Fate, Line
+from loadtest.percentiles import PERCENTILES, percentiles
 from loadtest.samples import Sample
-
-PERCENTILES = (0.50, 0.95, 0.99)
-SATURATED = 0.9
-WHILE_SATURATED = f"while at least {SATURATED * 100:.0f} % of the grid was in use"
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,8 @@ class SubstationFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`jain` is the mean, over the rush, of Jain's index of the substations' loads: 1 if all are equally loaded.
+    """Two kinds of fairness: `balance`, to the substations of each zone, and `acceptance`, to cars of every power.
 
-    `jain_saturated` is the mean of the moments when nine tenths of the grid were in use, if there were any. It is high
-    by then whatever the balancers do, so `spread_saturated` is beside it: the largest load less the smallest.
     `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
     fleet's. `errors` counts the wrong answers to cars, so that charging (at once), waiting, refused and errors are all
     of them; `visit_errors` those to look-ups and cancels. Latency is each car's, from the instant its call was due.
@@ -46,22 +43,14 @@ class Verdict:
     errors: dict[str, int]
     visit_errors: dict[str, int]
     line: Line
+    acceptance: Acceptance
     latency_ms: dict[str, float]
     requests_per_s: float
-    jain: float
-    jain_saturated: float | None
-    spread_saturated: float | None
+    balance: list[Balance]
 
     @property
     def overloaded(self) -> list[str]:
         return [s.substation for s in self.substations if s.overload_s > 0 or s.peak_kw > s.limit_kw]
-
-    @property
-    def fairness(self) -> str:
-        """The index and the spread near saturation, in words; empty if the grid never was."""
-        if self.jain_saturated is None:
-            return ""
-        return f"{self.jain_saturated} {WHILE_SATURATED} (loads then at most {self.spread_saturated:.1%} apart)"
 
     @property
     def kept(self) -> bool:
@@ -92,18 +81,16 @@ def judge(
     lasted_s: float,
     substations: Sequence[SubstationFigures],
     samples: Sequence[Sample],
-    fates: Collection[Fate],
+    fates: Mapping[str, Fate],
     looked_up_after_s: float,
     time_scale: float,
 ) -> Verdict:
     """Put together what the drivers were answered, what the substations say, the loads sampled meanwhile, and what
-    became of those who waited.
+    became of those who waited, by session.
     """
     outcomes = Counter(answer.outcome for answer in answers if answer.asks)
     visits = Counter(f"{answer.call}: {answer.outcome}" for answer in answers if wrong_visit(answer))
     asked = [answer.latency_ms for answer in answers if answer.asks]
-    loads = [[load.share for load in sample.loads] for sample in samples]
-    saturated = [shares for shares, sample in zip(loads, samples, strict=True) if (sample.used or 0) >= SATURATED]
     return Verdict(
         substations=list(substations),
         due=due,
@@ -113,12 +100,11 @@ def judge(
         refused=outcomes["refused"],
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
         visit_errors=dict(visits),
-        line=_line(fates, looked_up_after_s, samples, lasted_s, time_scale),
-        latency_ms={name: round(ms, 1) for name, ms in _percentiles(asked, PERCENTILES).items()},
+        line=_line(fates.values(), looked_up_after_s, samples, lasted_s, time_scale),
+        acceptance=acceptance(answers, fates, max((each.limit_kw for each in substations), default=math.inf)),
+        latency_ms={name: round(ms, 1) for name, ms in percentiles(asked).items()},
         requests_per_s=round(len(asked) / lasted_s, 1),
-        jain=mean_jain(loads) or 1.0,
-        jain_saturated=mean_jain(saturated),
-        spread_saturated=max((round(max(shares) - min(shares), 4) for shares in saturated), default=None),
+        balance=balances(samples),
     )
 
 
@@ -137,35 +123,11 @@ def _line(
         fates=dict(counts),
         lost={what: count for what, count in counts.items() if what not in known},
         after_s=round(after_s, 1),
-        waited_s=_percentiles(waited_s, PERCENTILES[:2]) | longest,
+        waited_s=percentiles(waited_s, PERCENTILES[:2]) | longest,
         used=_mean([sample.used for sample in samples if sample.waiting and sample.used is not None]),
         time_scale=time_scale,
     )
 
 
-def _percentiles(values: Sequence[float], shares: Sequence[float]) -> dict[str, float]:
-    return {f"p{share * 100:g}": percentile(values, share) for share in shares if values}
-
-
 def _mean(values: Sequence[float]) -> float | None:
     return round(sum(values) / len(values), 4) if values else None
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest of these values that this share of them does not exceed; 0 if there are none."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else 0.0
-
-
-def jain(values: Sequence[float]) -> float:
-    """Jain's index of fairness, (Σx)² ÷ (n·Σx²): 1 if all are equal, 1/n if one has everything.
-
-    1 for no values or only zeros. Source: Jain, Chiu, Hawe (1984), DEC-TR-301.
-    """
-    squares = sum(value * value for value in values)
-    return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
-
-
-def mean_jain(samples: Sequence[Sequence[float]]) -> float | None:
-    """The mean index of the samples in which anything was loaded, if there are any."""
-    busy = [jain(sample) for sample in samples if any(sample)]
-    return round(sum(busy) / len(busy), 4) if busy else None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from loadtest.samples import Load, Sample
+from loadtest.samples import Load, Sample, names
 
 SAMPLE_S = 0.25
 SLOW_S = 1.0
@@ -31,7 +31,7 @@ def look(session: requests.Session, url: str) -> Sample | None:
 
 
 def _load(row: dict[str, Any]) -> Load:
-    return Load(row["substation"], row["committed_kw"], row["limit_kw"], row["sessions"])
+    return Load(row["zone"], row["substation"], row["committed_kw"], row["limit_kw"], row["sessions"])
 
 
 def watch(
@@ -69,13 +69,15 @@ def _table(sample: Sample, elapsed: float, lasts_s: float) -> Table:
     table = Table(title=title, title_justify="left")
     for heading in ("substation", "load", "committed kW", "limit kW", "cars"):
         table.add_column(heading, justify="left" if heading in ("substation", "load") else "right")
+    name = names(sample.loads)
     for row in sample.loads:
         bar = "█" * round(row.share * 30)
         load = f"{bar:<30} {row.share:4.0%}"
-        table.add_row(row.substation, load, f"{row.committed_kw:.1f}", f"{row.limit_kw:g}", str(row.sessions))
+        table.add_row(name[row.place], load, f"{row.committed_kw:.1f}", f"{row.limit_kw:g}", str(row.sessions))
     return table
 
 
 def _line(sample: Sample, elapsed: float) -> str:
-    rows = [f"{row.substation} {row.committed_kw:.0f}/{row.limit_kw:g} kW" for row in sample.loads]
+    name = names(sample.loads)
+    rows = [f"{name[row.place]} {row.committed_kw:.0f}/{row.limit_kw:g} kW" for row in sample.loads]
     return f"{elapsed:3.0f} s  " + "   ".join([*rows, f"{sample.waiting} in line"])

@@ -31,7 +31,7 @@ from grid.ledger.records import (
 )
 
 WINDOW = 64
-"""How many of the least loaded substations a pick looks at; up to this many, every pick is the least loaded."""
+"""How many of the least loaded substations a pick looks at, at most."""
 
 REDIS_CLOCK = ""
 
@@ -112,10 +112,10 @@ class Ledger:
         self._sweep = redis.register_script(_script("sweep"))
 
     def reserve(self, requests: Iterable[Request], avoid: Iterable[str] = ()) -> list[Placement]:
-        """Place each request on the least loaded substation that has room, or in line, in one atomic step.
+        """Place each request on a substation that has room, or in line, in one atomic step.
 
-        See lua/reserve.lua. `avoid` names substations that have just refused. O(log N + WINDOW) per request for N
-        substations; O(log W) more for W who wait.
+        See lua/reserve.lua, and lua/pick.lua for which one. `avoid` names substations that have just refused.
+        O(log N + WINDOW) per request for N substations; O(log W) more for W who wait.
         """
         asked = {
             "requests": [_without_none(asdict(request)) for request in requests],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from grid.metrics import POWER_CLASSES, power_class
+from loadtest.balance import jain
+from loadtest.percentiles import percentile
 from loadtest.trace import Visit
-from loadtest.verdict import jain, percentile
 
 WAITED = (0.50, 0.95)
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from grid.http import Reply
 
-from .conftest import CAR, SETTINGS, Grid, SubstationUnderTest, answers, unreachable
+from .conftest import CAR, SETTINGS, ZONES, Grid, SubstationUnderTest, answers, unreachable
 
 
 @pytest.fixture
@@ -44,13 +44,45 @@ def test_decisions_are_counted_by_outcome(grid: Grid, one: SubstationUnderTest) 
             grid.request_charge(power_kw=power_kw)
 
     changed = change(grid.balancer, ask)
-    assert changed["grid_placements_total", ("charging", "60")] == 2
-    assert changed["grid_placements_total", ("waiting", "60")] == 1
+    assert changed["grid_placements_total", ("charging", "60", "default")] == 2
+    assert changed["grid_placements_total", ("waiting", "60", "default")] == 1
+    assert changed["grid_placements_watts_total", ("charging", "default")] == 100_000
+    assert changed["grid_placements_watts_total", ("waiting", "default")] == 60_000
     assert changed["grid_reserve_duration_seconds_count", ()] == 3
     assert changed["grid_forward_duration_seconds_count", ()] == 2
     assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "201")] == 2
     assert changed["grid_http_requests_total", ("request_charge", "POST", "api", "202")] == 1
     assert changed["grid_http_requests_total", ("route", "POST", "balancer", "207")] == 3
+
+
+def test_decisions_are_counted_by_zone(grid: Grid) -> None:
+    grid.substation("two", limit_kw=50, zone="north")
+
+    changed = change(grid.balancer, lambda: [grid.request_charge(power_kw=40, zone="north") for _ in range(2)])
+    assert placements(changed) == {
+        ("grid_placements_total", ("charging", "60", "north")): 1,
+        ("grid_placements_total", ("waiting", "60", "north")): 1,
+        ("grid_placements_watts_total", ("charging", "north")): 40_000,
+        ("grid_placements_watts_total", ("waiting", "north")): 40_000,
+    }
+
+
+def test_a_fleet_of_two_zones_is_counted_in_each(grid: Grid, one: SubstationUnderTest) -> None:
+    grid.substation("two", limit_kw=50, zone="north")
+    fleet = [CAR, {**CAR, "power_kw": 7, "zone": "north"}, {**CAR, "power_kw": 22, "zone": "north"}]
+
+    changed = change(grid.balancer, lambda: grid.api.post("/request-charge", json=fleet))
+    assert placements(changed) == {
+        ("grid_placements_total", ("charging", "12", "default")): 1,
+        ("grid_placements_total", ("charging", "8", "north")): 1,
+        ("grid_placements_total", ("charging", "25", "north")): 1,
+        ("grid_placements_watts_total", ("charging", "default")): 11_000,
+        ("grid_placements_watts_total", ("charging", "north")): 29_000,
+    }
+
+
+def placements(changed: dict[tuple[str, tuple[str, ...]], float]) -> dict[tuple[str, tuple[str, ...]], float]:
+    return {key: value for key, value in changed.items() if key[0].startswith("grid_placements_")}
 
 
 FLEET = [CAR, {**CAR, "power_kw": 90}, {**CAR, "power_kw": -1}]
@@ -110,7 +142,7 @@ def test_placements_that_failed_are_counted_by_answer(grid: Grid) -> None:
     changed = change(grid.balancer, grid.request_charge)
     assert changed["grid_placement_retries_total", ("no",)] == 1
     assert changed["grid_placement_retries_total", ("unknown",)] == 1
-    assert changed["grid_placements_total", ("waiting", "12")] == 1
+    assert changed["grid_placements_total", ("waiting", "12", "default")] == 1
 
 
 def test_a_balancer_shows_the_ledger(grid: Grid, one: SubstationUnderTest) -> None:
@@ -221,7 +253,9 @@ def test_what_is_drawn_is_measured_at_the_scrape_and_not_at_the_last_heartbeat(
 
 def test_counters_are_there_before_their_first_event(grid: Grid, metered: SubstationUnderTest) -> None:
     shown = samples(metered.client) | samples(grid.balancer)
-    assert ("grid_placements_total", ("unavailable", "more")) in shown
+    for zone in ZONES:
+        assert ("grid_placements_total", ("unavailable", "more", zone)) in shown
+        assert ("grid_placements_watts_total", ("unavailable", zone)) in shown
     assert ("grid_placement_retries_total", ("no",)) in shown
     assert ("grid_substation_refusals_total", ("wrong-epoch", "metered", "default")) in shown
     for priority in ("emergency", "normal", "flexible"):

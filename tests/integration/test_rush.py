@@ -39,6 +39,13 @@ def test_a_steady_rush_is_recorded_judged_and_reported(redis_server_url: str, tm
     assert 0.5 < line["used"] <= 1
     assert 0 < line["after_s"] < LAST_ANSWERS_S
     assert sum(each["sessions"] for each in verdict["substations"]) >= verdict["charging"] + line["fates"]["started"]
+    accepted = verdict["acceptance"]
+    assert sum(each["asked"] for each in accepted["classes"]) + accepted["too_powerful"] == verdict["requests"]
+    assert sum(each["charging"] for each in accepted["classes"]) == verdict["charging"]
+    assert sum(each["started"] for each in accepted["classes"]) == line["fates"]["started"]
+    assert 0 < accepted["at_once"]["kw_share"] < accepted["in_all"]["kw_share"] <= 1
+    assert [each["zone"] for each in verdict["balance"]] == ["rush"]
+    assert 0.5 <= verdict["balance"][0]["jain"] <= 1
     assert max(report["series"]["waiting"]) > 0
     assert {answer.call for answer in answered} >= {"charge", "look-up", "cancel"}
     assert 0 < report["generator"]["share"] < 1

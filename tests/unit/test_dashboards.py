@@ -89,6 +89,18 @@ def test_the_page_for_operators_lists_every_metric_and_no_other() -> None:
     assert listed == samples
 
 
+def test_what_the_page_for_operators_says_of_fairness_is_on_the_grid_and_recorded() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(
+        r"^\| ([^|]+) \|.*\| ([^|]+) \|$", page.partition("## Is it fair?")[2].partition("\n## ")[0], re.M
+    )
+    exprs = {panel["title"]: {target["expr"] for target in panel["targets"]} for panel in DASHBOARDS["grid"]["panels"]}
+    told = {panel: set(re.findall(r"`([^`]+)`", rules)) for panel, rules in rows if "`" in rules}
+
+    assert len(told) == 5
+    assert {panel: set().union(*map(named, exprs[panel])) for panel in told} == told
+
+
 def test_every_query_is_promql(tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:

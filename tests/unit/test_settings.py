@@ -42,8 +42,13 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.capacity_watts, settings.limit_watts) == (500, 250)
 
 
+def test_no_charger_size_is_protected_if_somebody_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROTECT_KW", "none")
+    assert loaded().protect_watts == ()
+
+
 def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ZONES", "SUBSTATION_ID", "LIMIT_KW", "THREADS"):
+    for name in ("ZONES", "SUBSTATION_ID", "LIMIT_KW", "PROTECT_KW", "THREADS"):
         monkeypatch.setenv(name, "")
     assert loaded() == Settings()
 
@@ -69,6 +74,7 @@ def test_they_are_read_once_and_cannot_be_changed() -> None:
         ("MAX_BATCH", "0"),
         ("MAX_BODY_BYTES", "1MB"),
         ("PROTECT_KW", "350,big"),
+        ("PROTECT_KW", "350,none"),
         ("PROTECT_KW", "22,50"),
         ("PROTECT_KW", "50,50"),
         ("PROTECT_KW", "50,0"),

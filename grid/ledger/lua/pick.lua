@@ -65,7 +65,7 @@ end
 
 -- From the one with the most room to the one with the least: where limits are equal, that is by load.
 local function fullest(watts)
-  local found = call('ZRANGEBYSCORE', HEADROOM, watts, '+inf', 'WITHSCORES', 'LIMIT', 0, FULLEST + avoided)
+  local found = call('ZRANGEBYSCORE', HEADROOM, watts, '+inf', 'WITHSCORES', 'LIMIT', 0, FULLEST)
   local ids, rooms = {}, {}
   for i = #found - 1, 1, -2 do
     ids[#ids + 1], rooms[#rooms + 1] = found[i], found[i + 1]

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from grid.local import LocalGridError, end_on_signals
 from loadtest.bench import machine
-from loadtest.bench.micro import line, rate, scripts
+from loadtest.bench.micro import line, protect, rate, scripts
 from loadtest.own_redis import own_redis
 
 
@@ -23,6 +23,7 @@ def main() -> None:
             scripts.by_cars(redis, console)
             rate.measure(redis, console, progress)
             line.measure(redis, console)
+            protect.by_what_is_protected(redis, console, progress)
     except LocalGridError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

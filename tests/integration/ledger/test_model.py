@@ -47,6 +47,7 @@ WATTS = st.sampled_from([3_000, 7_305, 7_360, 11_000, 22_000, 50_000, 150_000, 3
 ENERGY = st.sampled_from([100, 2_000, 60_000])
 WITHIN = st.sampled_from([None, None, 600_000, 86_400_000])
 PRIORITIES = st.sampled_from(["normal", "normal", "emergency", "flexible"])
+PROTECTED = st.sampled_from([(), (150_000, 50_000, 22_000)])
 NAMES = st.sampled_from(sorted(LIMITS))
 POSTS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DYING])
 BEATS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DOUBLED])
@@ -61,11 +62,12 @@ class Storm(RuleBasedStateMachine):
     storms = 0
     steps = 0
 
-    @initialize()
-    def calm(self) -> None:
+    @initialize(protect=PROTECTED)
+    def calm(self, protect: tuple[int, ...]) -> None:
         self.redis.flushall()
         self.clock = Clock()
-        ledger = Ledger(self.redis, "default", clock=self.clock, retention_ms=10**12)  # nothing is forgotten
+        never = 10**12  # nothing is forgotten
+        ledger = Ledger(self.redis, "default", clock=self.clock, retention_ms=never, protect_watts=protect)
         self.zone = Zone(self.redis, ledger, self.clock)
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)

@@ -9,8 +9,8 @@ from redis import Redis
 from rich.console import Console
 
 from grid import session_ids
-from grid.ledger import Ended, Ledger
-from loadtest.bench.micro import cost, line, rate, scripts, table
+from grid.ledger import Ended, Heartbeat, Ledger
+from loadtest.bench.micro import cost, line, protect, rate, scripts, table
 from loadtest.bench.micro.cost import Cost
 from loadtest.bench.micro.line import FullGrid
 from loadtest.bench.micro.rate import Rate, Seen
@@ -206,3 +206,25 @@ def test_what_was_measured_is_said_as_its_median_with_the_range() -> None:
         "one     2.0 (1.3 to 3.0)",
         "other   1,234 (1,234 to 1,234)",
     ]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_what_is_protected_is_measured_in_the_same_grid(redis: Redis, busy: bool) -> None:
+    zone = protect.ProtectedZone(redis, "default", SUBSTATIONS, busy, lambda numbers, _: numbers)
+    before = [row.committed / row.limit for row in zone.none.grid()]
+
+    costs = protect.take_turns(redis, zone, rounds=2)
+
+    assert [row.committed / row.limit for row in zone.none.grid()] == before
+    assert all(load == 0 or (busy and 0.45 <= load <= 1) for load in before)
+    assert [[len(arm) for arm in arms] for arms in costs.values()] == [[2, 2]] * len(protect.BATCHES)
+    assert all(us > 0 for arms in costs.values() for arm in arms for us in arm)
+
+
+def test_four_sizes_are_protected_in_one_arm_and_none_in_the_other(redis: Redis) -> None:
+    """A small car goes to the least loaded, or where it breaks nothing."""
+    zone = protect.ProtectedZone(redis, "default", 1, False, lambda numbers, _: numbers)
+    zone.none.reserve([car("default", 320_000)])
+    zone.none.heartbeat(Heartbeat("least", "http://x", 1, 1, 350_000, 350_000))
+    chosen = [ledger.reserve([car("default", 7_000)])[0].substation for ledger in (zone.four, zone.none)]
+    assert chosen == ["substation-0", "least"]

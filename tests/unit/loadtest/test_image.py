@@ -1,9 +1,9 @@
-"""Locust's image holds Locust and requests only: what its process imports must do with that."""
+"""Locust's image holds Locust, requests and this folder only: what its process imports must do with that."""
 
 import subprocess
 import sys
 
-ONLY_HERE = ("rich", "matplotlib", "redis", "flask_openapi3", "pydantic_settings")
+ONLY_HERE = ("grid", "rich", "matplotlib", "redis", "flask_openapi3", "pydantic_settings")
 IMPORT = f"""
 import sys
 sys.modules.update(dict.fromkeys({ONLY_HERE}))

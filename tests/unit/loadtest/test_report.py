@@ -8,22 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import requests
+from matplotlib.figure import Figure
 from rich.console import Console
 
+from loadtest import panels
 from loadtest.answers import Answer
+from loadtest.balance import jain
 from loadtest.line import Fate
 from loadtest.options import Options
 from loadtest.panels import _with_gaps
-from loadtest.recording import OWN_ACCOUNT, Recording, seen_figures
+from loadtest.recording import OWN_ACCOUNT, Recording
 from loadtest.report import fitting, headline, write_report
 from loadtest.samples import Load, Sample
-from loadtest.series import acceptance, series
+from loadtest.series import series
 from loadtest.show import show
-from loadtest.verdict import SubstationFigures, jain, mean_jain, percentile
-from loadtest.watch import look, unknown
-
-from ..conftest import Server
+from loadtest.verdict import SubstationFigures
 
 BEGAN = 1_000.0
 HOW = {"command": "python -m loadtest.rush --shape steady", "machine": "2 cores", "generator": "3 % of a core"}
@@ -37,7 +36,7 @@ def asked(due_s: float, outcome: str, power_kw: float = 11, latency_ms: float = 
 
 
 def sample(at_s: float, *committed_kw: float, waiting: int = 0) -> Sample:
-    loads = (Load(name, kw, 100, 1) for name, kw in zip(("one", "two"), committed_kw, strict=True))
+    loads = (Load("default", name, kw, 100, 1) for name, kw in zip(("one", "two"), committed_kw, strict=True))
     return Sample(BEGAN + at_s, tuple(loads), waiting)
 
 
@@ -50,7 +49,7 @@ RECORDING = Recording(
     due=4,
     answers=[
         asked(0.1, "charging", 3.7),
-        asked(0.2, "charging", 150, latency_ms=30),
+        asked(0.2, "charging", 90, latency_ms=30),
         asked(1.1, "refused", 150),
         asked(3.9, "refused"),
         Answer(BEGAN + 3, "found", "s0.1", "look-up", 2.9, 500.0),
@@ -142,7 +141,6 @@ def test_the_verdict_counts_cars_and_not_who_looks() -> None:
     assert (verdict.requests, verdict.charging, verdict.refused, verdict.errors) == (4, 2, 2, {})
     assert verdict.latency_ms == {"p50": 10, "p95": 30, "p99": 30}
     assert verdict.requests_per_s == 1
-    assert verdict.jain_saturated == round(jain([1, 0.9]), 4)
     assert verdict.kept
 
 
@@ -182,46 +180,18 @@ def test_a_long_line_is_set_smaller_and_a_short_one_is_not() -> None:
 
 
 def test_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
-    one_away = Sample(BEGAN + 2, (Load("one", 100, 100, 1),))
+    one_away = Sample(BEGAN + 2, (Load("default", "one", 100, 100, 1),))
     partly = replace(RECORDING, samples=[sample(0, 50, 50), sample(1, 100, 90), one_away, Sample(BEGAN + 3, ())])
     over_time = series(partly)
 
     assert over_time.loads == {"one": [0.5, 1, 1, None], "two": [0.5, 0.9, None, None]}
     assert over_time.used == [0.5, 0.95, 1, None]
-    assert over_time.jain[3] is None
+    assert over_time.jain["default"][3] is None
     assert over_time.gaps == "1 of 4 samples of GET /grid are missing; two was not up in 1 of 4 samples"
     assert math.isnan(_with_gaps(over_time.loads["two"])[2])
     write_report(partly, HOW, tmp_path)
     assert over_time.gaps in (tmp_path / "report.html").read_text()
     assert series(RECORDING).gaps == ""
-
-
-def test_a_look_that_failed_is_a_gap_as_long_as_it_took() -> None:
-    assert unknown(100.0, 101.0, well=False) == [Sample(100 + at, ()) for at in (0, 0.25, 0.5, 0.75)]
-    assert unknown(100.0, 100.01, well=False) == [Sample(100, ())]
-    assert len(unknown(100.0, 104.0, well=True)) == 16
-    assert unknown(100.0, 100.9, well=True) == []
-
-
-def test_a_look_at_the_grid_sees_loads_and_the_line(server: Server) -> None:
-    row = {"substation": "one", "state": "up", "committed_kw": 90, "limit_kw": 100, "sessions": 4}
-    grid = {"substations": [row, row | {"substation": "two", "state": "lost"}], "totals": {"waiting": 7}}
-    server.answer = lambda request: request.send_json(grid)
-    with requests.Session() as session:
-        seen = look(session, server.url)
-        server.answer = lambda request: request.send_json({}, 503)
-        nothing = look(session, server.url)
-
-    assert seen is not None
-    assert (seen.loads, seen.waiting) == ((Load("one", 90, 100, 4),), 7)
-    assert nothing is None
-
-
-def test_near_saturation_the_spread_stands_beside_the_index() -> None:
-    verdict = replace(RECORDING, samples=[sample(0, 100, 80), sample(1, 95, 92), sample(2, 100, 10)]).verdict
-
-    assert verdict.spread_saturated == 0.2
-    assert verdict.fairness.endswith("while at least 90 % of the grid was in use (loads then at most 20.0% apart)")
 
 
 def test_a_car_that_is_not_accounted_for_breaks_the_promise() -> None:
@@ -243,7 +213,7 @@ def test_over_time() -> None:
 
     assert over_time.sampled_s == [0, 1, 2]
     assert over_time.loads == {"one": [0, 1, 0.6], "two": [0, 0.9, 0.2]}
-    assert over_time.jain == [1, round(jain([1, 0.9]), 4), round(jain([0.6, 0.2]), 4)]
+    assert over_time.jain == {"default": [None, round(jain([1, 0.9]), 4), round(jain([0.6, 0.2]), 4)]}
     assert over_time.rates["charging"][full] == 2 / over_time.bin_s
     assert {outcome: sum(rates) * over_time.bin_s for outcome, rates in over_time.rates.items()} == {
         "charging": 2,
@@ -255,25 +225,36 @@ def test_over_time() -> None:
     assert over_time.latency_ms["p99"][empty] is None
 
 
-def test_acceptance_is_by_power_and_counts_those_who_waited_before() -> None:
-    classes = acceptance([answer for answer in WITH_A_LINE.answers if answer.asks], WITH_A_LINE.fates)
+def test_the_loads_of_two_zones_are_kept_apart() -> None:
+    north, south = Load("north", "one", 60, 100, 3), Load("south", "one", 70, 100, 1)
+    over_time = series(replace(RECORDING, samples=[Sample(BEGAN, (north, south), 0), Sample(BEGAN + 1, (north,), 0)]))
 
-    assert [(each.powers, each.asked, each.charging, each.started) for each in classes] == [
-        ("3.7 kW", 1, 1, 0),
-        ("11 kW", 1, 0, 0),
-        ("22 kW", 5, 0, 2),
-        ("150 kW", 2, 1, 0),
-    ]
-    assert classes[2].share == 0.4
+    assert over_time.limits_kw == {"north one": 100, "south one": 100}
+    assert over_time.loads == {"north one": [0.6, 0.6], "south one": [0.7, None]}
+    assert over_time.jain == {"north": [1, 1], "south": [1, None]}
 
 
-def test_from_outside_a_peak_is_what_the_grid_showed() -> None:
-    over = [*RECORDING.samples, sample(3, 101, 20)]
+def test_fairness_to_power_classes_is_in_the_page_the_figures_and_the_last_words(tmp_path: Path) -> None:
+    write_report(WITH_A_LINE, HOW, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    accepted = json.loads((tmp_path / "report.json").read_text())["verdict"]["acceptance"]
+    with Console(record=True, file=io.StringIO(), width=200) as console:
+        show(WITH_A_LINE.verdict, OWN_ACCOUNT, console)
+    printed = console.export_text()
 
-    assert seen_figures(over, RECORDING.answers, [Fate("started", "two"), Fate("waiting")]) == [
-        SubstationFigures("one", 100, 101, 0.25, 2),
-        SubstationFigures("two", 100, 90, 0.0, 1),
-    ]
+    at_once, in_all = "0% of 1 cars of 11 kW to 100% of 1 cars of 3.7 kW; min ÷ max 0.00", "min ÷ max 0.00"
+    kw = "43.6% at once, 64.1% in all"
+    assert f"at once {at_once}; in all" in page
+    assert f"Of the kW asked for: {kw}." in page
+    assert "Left out: 1 cars" in page
+    assert f"by power    at once {at_once}\n" in printed
+    assert re.search(rf"\n {{11}} in all .*{in_all}\n", printed)
+    assert f"kW          of those asked for: {kw}\n" in printed
+    assert (accepted["at_once"]["min_by_max"], accepted["in_all"]["kw_share"]) == (0, 0.6414)
+    figure = Figure()
+    panels.accepted(WITH_A_LINE.verdict.acceptance, figure.add_subplot())
+    assert "min ÷ max: 0.00 at once, 0.00 in all" in figure.axes[0].get_xlabel()
+    assert kw in figure.axes[0].get_xlabel()
 
 
 def test_the_report_has_every_section_and_needs_nothing_else(tmp_path: Path) -> None:
@@ -299,18 +280,3 @@ def test_a_grid_that_never_answered_has_a_report_too(tmp_path: Path) -> None:
     write_report(silent, HOW, tmp_path)
 
     assert "NOT kept (nobody charged)" in (tmp_path / "report.html").read_text()
-
-
-def test_percentiles_are_values_that_were_measured() -> None:
-    assert [percentile([4, 1, 3, 2], share) for share in (0.5, 0.75, 0.99)] == [2, 3, 4]
-    assert percentile([7], 0.5) == 7
-
-
-@pytest.mark.parametrize(("loads", "index"), [([1, 1, 1], 1), ([1, 0, 0, 0], 0.25), ([0, 0], 1), ([], 1)])
-def test_jains_index(loads: list[float], index: float) -> None:
-    assert jain(loads) == index
-
-
-def test_the_mean_index_is_of_the_moments_when_anything_was_loaded() -> None:
-    assert mean_jain([[0, 0], [1, 1], [1, 0]]) == 0.75
-    assert mean_jain([[0, 0]]) is None

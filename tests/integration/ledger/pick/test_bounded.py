@@ -35,12 +35,25 @@ def test_the_number_of_looks_does_not_grow_with_the_grid(redis_server_url: str, 
     assert few == many <= 19
 
 
+def test_no_look_is_wasted_where_nobody_could_break_less(redis_server_url: str) -> None:
+    """A car of a protected size takes one slot wherever it goes."""
+    with Redis.from_url(redis_server_url, decode_responses=True) as redis:
+        grid = {f"s{i}": Row(1_000_000, 0) for i in range(20)}
+        costs = [_commands(redis, fill(redis, grid, protect), 350_000) for protect in PROTECTED]
+    assert costs[0] == costs[1]
+
+
 def _commands_per_pick(redis: Redis, substations: int, protect: tuple[int, ...]) -> int:
-    """Commands that one reserve runs inside its script, in the worst case: the window has no room."""
+    """In the worst case: the window has no room."""
     ledger, _ = crowded(redis, substations, protect)
-    ledger.reserve([Request("first", "car", 11_000, 1)])  # loads the script
+    return _commands(redis, ledger, 11_000)
+
+
+def _commands(redis: Redis, ledger: Ledger, watts: int) -> int:
+    """Those that one reserve runs inside its script."""
+    ledger.reserve([Request("first", "car", watts, 1)])  # loads the script
     before = _calls(redis)
-    ledger.reserve([Request("s", "car", 11_000, 1)])
+    ledger.reserve([Request("s", "car", watts, 1)])
     return _calls(redis) - before
 
 
