@@ -36,7 +36,7 @@ class Books:
 
     @property
     def jain(self) -> float:
-        """Jain's index of the loads, as `loadtest.verdict.jain` has it of a list of them."""
+        """Jain's index of the loads, as `loadtest.balance.jain` has it of a list of them."""
         return self._sum * self._sum / (len(self.limits) * self._squares) if self._squares else 1.0
 
     @property

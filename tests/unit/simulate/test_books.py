@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from loadtest.simulate.books import Books
-from loadtest.verdict import jain
+from loadtest.simulate.books import Books, jain
 
 
 def test_the_sums_are_what_adding_up_all_loads_gives() -> None:

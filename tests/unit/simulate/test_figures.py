@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from loadtest.balance import jain
 from loadtest.simulate import validation
 from loadtest.simulate.arms import Rule
 from loadtest.simulate.cells import Cell, run
@@ -16,7 +17,6 @@ from loadtest.simulate.simulation import simulate
 from loadtest.simulate.studies import BEST_FIT
 from loadtest.simulate.theory import herd, one_size, pooled
 from loadtest.simulate.timeline import Event, What, chunks
-from loadtest.verdict import jain
 
 from .conftest import ONE, scenario
 
