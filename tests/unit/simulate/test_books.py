@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from loadtest.simulate.books import Books, jain
+from loadtest.balance import jain
+from loadtest.simulate.books import Books
 
 
 def test_the_sums_are_what_adding_up_all_loads_gives() -> None:
