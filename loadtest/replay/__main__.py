@@ -2,7 +2,8 @@
 
 Months of real sessions on a virtual clock, through the real ledger, in seconds or minutes. A car asks for its energy
 when it arrives, and takes what it has when it leaves. Orders: refuse (nobody waits), arrival (first come, first
-served), least-laxity (who must begin earliest to be ready by the end of the stay comes first).
+served), least-laxity (who must begin earliest to be ready by the end of the stay comes first). Which substation it is
+depends on PROTECT_KW, as everywhere.
 """
 
 import csv
@@ -22,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from grid.local import LocalGridError, end_on_signals
+from grid.settings import load_settings
 from loadtest import trace
 from loadtest.own_redis import own_redis
 from loadtest.replay.orders import Order, replay
@@ -40,11 +42,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """`limits` in W."""
+    """`limits` and `protect_watts` in W."""
 
     trace: Path
     visits: Sequence[Visit]
     limits: Sequence[int]
+    protect_watts: Sequence[int]
     orders: Sequence[Order]
     folder: Path
 
@@ -91,7 +94,7 @@ def parse(arguments: Sequence[str]) -> Asked:
     if read.bad:
         print(f"{len(read.bad)} rows are left out: {'; '.join(read.bad[: trace.NAMED])}", file=sys.stderr)
     orders = list(Order) if parsed.order == ALL else [Order(parsed.order)]
-    return Asked(parsed.trace, read.visits, limits, orders, parsed.csv)
+    return Asked(parsed.trace, read.visits, limits, load_settings().protect_watts, orders, parsed.csv)
 
 
 def limits_of(typed: str) -> list[int]:
@@ -133,7 +136,8 @@ def run(asked: Asked, console: Console, progress: Console) -> dict[Order, Satisf
         for order in asked.orders:
             task = bar.add_task(order, total=len(asked.visits))
             started = time.perf_counter()
-            replayed = replay(asked.visits, asked.limits, order, redis, partial(bar.advance, task))
+            step = partial(bar.advance, task)
+            replayed = replay(asked.visits, asked.limits, order, redis, step, asked.protect_watts)
             took_s[order] = time.perf_counter() - started
             figures[order] = judge(replayed.served, replayed.carried)
             write_csv(replayed.served, asked.folder / f"{order}.csv")
@@ -160,10 +164,9 @@ def write_csv(served: Sequence[Served], path: Path) -> None:
 def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> None:
     limits = " + ".join(f"{count} x {limit / 1000:g}" for limit, count in Counter(asked.limits).items())
     energy_kwh = sum(visit.car.energy_kwh for visit in asked.visits)
-    table = Table(
-        title=f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, {limits} kW",
-        title_justify="left",
-    )
+    kept = ", ".join(f"{watts / 1000:g}" for watts in asked.protect_watts) or "none"
+    about = f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, {limits} kW, PROTECT_KW {kept}"
+    table = Table(title=about, title_justify="left")
     table.add_column("")
     for order in figures:
         table.add_column(order, justify="right")

@@ -42,15 +42,18 @@ def replay(
     order: Order,
     redis: Redis,
     on_step: Callable[[], None] = lambda: None,
+    protect_watts: Sequence[int] = (),
 ) -> Replayed:
     """Every visit on substations of these limits (W), in a zone named after the order; `on_step` as each one leaves.
+
+    `protect_watts` as in Ledger.
 
     Who leaves takes what was delivered by then. Who had asked for more than fits the stay gets what fits at most.
     """
     visits = sorted(visits, key=lambda visit: visit.came_ms)
     clock = Clock(visits[0].came_ms / 1000)
     longest_line = 0 if order is Order.REFUSE else len(visits)
-    ledger = Ledger(redis, order, longest_line=longest_line, clock=clock.ms)
+    ledger = Ledger(redis, order, longest_line=longest_line, protect_watts=protect_watts, clock=clock.ms)
     ends: dict[str, tuple[str, End]] = {}
     turned_away: dict[str, Outcome] = {}
 

@@ -104,6 +104,19 @@ def test_room_kept_for_one_who_leaves_goes_to_the_next_at_once(redis: Redis, ord
     assert within_limits(replayed)
 
 
+def test_what_is_protected_is_kept_whole(redis: Redis) -> None:
+    """The second breaks the room for 50 kW at the least loaded, and nothing at the other. The third needs 50 kW."""
+    visits = [comes(0, 30, 100, 300), comes(1, 11, 10, 300), comes(2, 50, 10, 300)]
+
+    def places(protect: Sequence[int]) -> list[str]:
+        redis.flushall()
+        served = replay(visits, [50_000, 45_000, 50_000], Order.REFUSE, redis, protect_watts=protect).served
+        return [each.substation for each in served]
+
+    assert places(()) == ["substation-1", "substation-2", "substation-3"]
+    assert places((50_000,)) == ["substation-2", "substation-2", "substation-1"]
+
+
 def test_months_pass_and_nobody_is_silenced(redis: Redis) -> None:
     visits = [comes(60 * 24 * 30 * month, 10, 10, 120) for month in range(6)]
     steps: list[int] = []
@@ -140,7 +153,7 @@ def test_the_orders_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytes
     assert shown["Jain's index of delivered ÷ asked"] == ["0.3333", "0.6667", "1.0000"]
     assert shown["highest peak ÷ limit"] == ["100.0%"] * 3
     assert shown["overload s"] == ["0"] * 3
-    assert "3 sessions, 25.0 kWh, 1 x 10 kW" in out.getvalue()
+    assert "3 sessions, 25.0 kWh, 1 x 10 kW, PROTECT_KW 350, 150, 50, 22" in out.getvalue()
     assert all(each.kept for each in figures.values())
     assert installed or "on fakeredis" in out.getvalue()
     assert [len((tmp_path / f"{order}.csv").read_text().splitlines()) for order in Order] == [4, 4, 4]

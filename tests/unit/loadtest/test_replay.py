@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from grid.settings import load_settings
 from loadtest.cars import Car
 from loadtest.replay.__main__ import installed_kw, limits_of, parse, shared_limits, write_csv
 from loadtest.replay.orders import Order
@@ -35,6 +36,15 @@ def test_one_limit_or_one_for_each() -> None:
 def test_a_limit_is_above_zero(typed: str) -> None:
     with pytest.raises(ValueError, match="--limit-kw"):
         limits_of(typed)
+
+
+def test_it_places_as_the_grid_does_that_is_started_here(trace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROTECT_KW", "50")
+    load_settings.cache_clear()
+    try:
+        assert parse(["--trace", trace, "--limit-kw", "40"]).protect_watts == (50_000,)
+    finally:
+        load_settings.cache_clear()
 
 
 def test_installed_is_the_most_that_each_outlet_gave(trace: str) -> None:
