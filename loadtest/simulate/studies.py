@@ -93,7 +93,8 @@ STUDIES: Mapping[str, Study] = {
         loads=(0.8, 1.0, 1.5),
         arms=(
             LEAST_LOADED,
-            *(_protect(*kw) for kw in ((150, 50, 22), (150, 50), (150,), (50, 22), (50,), (22,))),
+            PROTECT,
+            *(_protect(*kw) for kw in ((150, 50), (150,), (50, 22), (50,), (22,))),
             BEST_FIT,
         ),
         classes=SHIPPED_MIX,

@@ -1,7 +1,8 @@
 """What it costs to protect charger sizes: the same grid asked with four protected, and with none.
 
 Once empty, where all substations are alike: then most of them are looked at in vain, which is the dearest there is. And
-once as a busy grid is, where each is nearly full of cars of the same powers as those that come.
+once as a busy grid is, where each is nearly full of cars of the same powers as those that come. Limits, powers and sizes
+are those that the laboratory of placement studies.
 """
 
 import random
@@ -18,11 +19,9 @@ from grid.ledger import Heartbeat, Ledger, Listed, Outcome, Release, ReleaseOutc
 from loadtest.bench.micro.cost import Cost, measure
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import HOUR_MS, car
+from loadtest.simulate.studies import LIMIT, MIX, PROTECT
 
 SUBSTATIONS = (10, 100_000)
-LIMIT = 1_000_000
-PROTECTED = (350_000, 150_000, 50_000, 22_000)
-POWERS: Mapping[int, float] = {7_000: 0.25, 11_000: 0.25, 22_000: 0.15, 50_000: 0.2, 150_000: 0.1, 350_000: 0.05}
 BUSY = (0.8, 1.0)
 """Of its limit, that a substation carries at least and at most."""
 BATCHES: Mapping[int, int] = {1: 40, 100: 2}
@@ -40,7 +39,7 @@ class ProtectedZone:
         self._random = random.Random(substations)
         self.none, self.four = (
             Ledger(redis, name, heartbeat_ttl_ms=HOUR_MS, longest_line=0, protect_watts=sizes)
-            for sizes in ((), PROTECTED)
+            for sizes in ((), PROTECT.protect)
         )
         for number in announce(range(substations), name):
             carries = self._carried() if busy else 0
@@ -59,8 +58,8 @@ class ProtectedZone:
         return carried
 
     def _some_power(self) -> int:
-        (watts,) = self._random.choices(list(POWERS), list(POWERS.values()))
-        return watts
+        (one,) = self._random.choices(MIX, [each.share for each in MIX])
+        return one.watts
 
     def cost(self, redis: Redis, ledger: Ledger, batch: int, calls: int) -> Cost:
         """Of a request, if so many come at once. Those who find room leave again before anybody else asks."""
