@@ -1,8 +1,8 @@
 """What it costs to protect charger sizes: the same grid asked with four protected, and with none.
 
 Once empty, where all substations are alike: then most of them are looked at in vain, which is the dearest there is. And
-once as a busy grid is, where each is nearly full of cars of the same powers as those that come. Limits, powers and sizes
-are those that the laboratory of placement studies.
+once as a busy grid is, where each is nearly full of cars of the same powers as those that come. Limits, powers
+and sizes are those that the laboratory of placement studies.
 """
 
 import random
