@@ -62,7 +62,7 @@ def _arm(result: Result) -> dict[str, Any]:
         "overloaded": _estimate(figures.overloaded),
         "peak": figures.peak,
         "peak_at_ticks": figures.peak_at_ticks and _estimate(figures.peak_at_ticks),
-        "herd_formula": theory.herd(len(scenario.limits), arm.period(scenario)) if arm.is_herd else None,
+        "herd_formula": theory.herd_of(scenario, arm.period(scenario)) if arm.is_herd else None,
         "refused": figures.refused,
         "refused_though_it_fitted": figures.refused_though_it_fitted,
         "seconds": result.seconds,

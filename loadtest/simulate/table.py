@@ -59,7 +59,7 @@ def loaded(scenario: Scenario, results: Sequence[Result]) -> Table:
             _percent(figures.overloaded.value),
             _percent(figures.peak),
             _number(herd),
-            _number(theory.herd(len(scenario.limits), arm.period(scenario)) if arm.is_herd else None),
+            _number(theory.herd_of(scenario, arm.period(scenario)) if arm.is_herd else None),
             f"{figures.refused_though_it_fitted:,} of {figures.refused:,}",
             f"{figures.arrivals:,}",
             f"{result.seconds:.1f}",

@@ -78,3 +78,9 @@ def herd(substations: int, period: float) -> float:
     In the fluid limit they take turns: one fills for a period (in mean stays) and empties for all the others.
     """
     return substations * math.expm1(-period) / math.expm1(-substations * period)
+
+
+def herd_of(scenario: Scenario, period: float) -> float | None:
+    """The same for a scenario; None if its limits differ."""
+    equal = len(set(scenario.limits)) == 1
+    return herd(len(scenario.limits), period) if equal else None

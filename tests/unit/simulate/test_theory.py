@@ -90,3 +90,8 @@ def test_the_herd_is_as_high_as_taking_turns_makes_it() -> None:
 def test_a_herd_that_sees_all_is_level_and_one_that_sees_nothing_is_on_one() -> None:
     assert theory.herd(10, 1e-9) == pytest.approx(1)
     assert theory.herd(10, 100.0) == pytest.approx(10)
+
+
+def test_a_herd_on_different_limits_is_not_in_the_formula() -> None:
+    assert theory.herd_of(scenario((500_000,) * 3), 0.4) == theory.herd(3, 0.4)
+    assert theory.herd_of(scenario((500_000, 600_000)), 0.4) is None
