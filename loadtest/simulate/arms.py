@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from math import inf
 
 from loadtest.own_redis import own_redis
@@ -16,6 +17,8 @@ from loadtest.simulate.scripts import Scripts, ScriptsWithHeartbeats
 class Rule(StrEnum):
     LEAST_LOADED = "least-loaded"
     PROTECT = "protect"
+    PROTECT_LATE = "protect-late"
+    """The same, but the ledger hears of those who left with the next heartbeat only."""
     RANDOM = "random"
     POWER_OF_TWO = "power-of-two"
     POLLING = "polling"
@@ -25,11 +28,15 @@ class Rule(StrEnum):
     @property
     def is_ours(self) -> bool:
         """Decided by the real scripts."""
-        return self in (Rule.LEAST_LOADED, Rule.PROTECT)
+        return self is Rule.LEAST_LOADED or self.protects
 
     @property
-    def polls(self) -> bool:
-        return self in (Rule.POLLING, Rule.POLLING_CAPPED)
+    def protects(self) -> bool:
+        return self in (Rule.PROTECT, Rule.PROTECT_LATE)
+
+    @property
+    def needs_period(self) -> bool:
+        return self in (Rule.POLLING, Rule.POLLING_CAPPED, Rule.PROTECT_LATE)
 
 
 _PLAIN: Mapping[Rule, Callable[[Scenario], Policy]] = {
@@ -79,7 +86,7 @@ class Arm:
         if not self.rule.is_ours:
             yield _PLAIN[self.rule](scenario)
             return
-        kind = Scripts if self.per_period is None else ScriptsWithHeartbeats
+        kind = partial(ScriptsWithHeartbeats, late=self.rule is Rule.PROTECT_LATE) if self.per_period else Scripts
         with own_redis() as (redis, server):
             if server.startswith("redis-server"):
                 redis.config_set("appendonly", "no")  # nothing of a simulation is to be kept
@@ -98,12 +105,12 @@ def parse_arm(typed: str, protected: Sequence[tuple[int, ...]]) -> list[Arm]:
         per_period = 0.0
     if per_period is not None and not 0 < per_period < inf:
         raise ValueError(f"{typed!r} must end in arrivals per period, above 0, like {name}@100")
-    if rule.polls and per_period is None:
+    if rule.needs_period and per_period is None:
         raise ValueError(f"{name} needs its arrivals per period, like {name}@100")
-    if per_period is not None and not (rule.polls or rule.is_ours):
+    if per_period is not None and not (rule.needs_period or rule.is_ours):
         raise ValueError(f"{name} has no period")
-    if rule is not Rule.PROTECT:
+    if not rule.protects:
         return [Arm(rule, per_period=per_period)]
     if not protected:
-        raise ValueError("protect needs --protect")
+        raise ValueError(f"{name} needs --protect")
     return [Arm(rule, sizes, per_period) for sizes in protected]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 BATCHES = 20
 """Parts of a run, so long that they hardly depend on each other ("batch means")."""
 SHORTEST_BATCH = 5.0
-"""Mean stays. In shorter ones, whoever is there at the end of one still is at the end of the next."""
+"""Stays of the class that stays longest. In shorter ones, who is there at the end of one still is at the next one's."""
 T95, T999 = 2.093, 3.883
 """Student's t for as many batches less one: of 95 % and of 99.9 %."""
 

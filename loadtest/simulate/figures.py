@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from loadtest.simulate.books import Books
 from loadtest.simulate.estimate import BATCHES, SHORTEST_BATCH, Estimate, ratio
-from loadtest.simulate.scenario import WARM_UP, Scenario
+from loadtest.simulate.scenario import Scenario
 from loadtest.simulate.timeline import Event
 
 
@@ -68,11 +68,12 @@ class Tally:
 
     def __post_init__(self) -> None:
         kinds = len(self.scenario.classes)
+        self._warm_up = self.scenario.warm_up
         self._batches = [_Batch([0] * kinds, [0] * kinds) for _ in range(BATCHES)]
 
     def ask(self, event: Event, substation: int | None, books: Books) -> None:
         """`books` as they are before anything is done about the decision."""
-        if event.at < WARM_UP:
+        if event.at < self._warm_up:
             books.peak = 0.0
             return
         batch = self._batch
@@ -89,7 +90,7 @@ class Tally:
             self.refused_though_it_fitted += books.fits_somewhere(event.watts)
 
     def tick(self, event: Event, books: Books) -> None:
-        if event.at >= WARM_UP:
+        if event.at >= self._warm_up:
             batch = self._batch
             batch.ticks += 1
             batch.peaks += books.highest_load
@@ -125,7 +126,8 @@ class Tally:
 
     def _ratio(self, part: Of, whole: Of) -> Estimate | None:
         found = ratio([part(batch) for batch in self._batches], [whole(batch) for batch in self._batches])
-        if self.scenario.arrivals < BATCHES * SHORTEST_BATCH * self.scenario.rate and found:
+        shortest = SHORTEST_BATCH * self.scenario.longest_stay
+        if self.scenario.arrivals < BATCHES * shortest * self.scenario.rate and found:
             return found._replace(error=None)
         return found
 

@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str], about: str) -> Asked:
     parser.add_argument("--sizes", help=text)
     parser.add_argument("--stays", choices=list(Stays), help="how they are distributed")
     parser.add_argument("--loads", help="offered ÷ limits, each: 0.8,0.9,1")
-    rules = ", ".join(rule + "@100" if rule.polls else rule.value for rule in Rule)
+    rules = ", ".join(rule + "@100" if rule.needs_period else rule.value for rule in Rule)
     text = f"of {rules}: @ and how many come in a period; least-loaded@1 and protect@100 are told by heartbeats"
     parser.add_argument("--arms", help=text)
     text = "charger sizes in kW, falling, that protect keeps room for: 350,150,50 (may be repeated: an arm each time)"

@@ -16,7 +16,7 @@ class Policy(Protocol):
         """The substation (its index) of each car that asks, in order; None if it is refused."""
 
 
-class Rule(ABC):
+class PlainRule(ABC):
     """A policy in plain Python; `free` are the W at each substation that nobody holds."""
 
     def __init__(self, limits: Sequence[int]) -> None:
@@ -54,7 +54,7 @@ class Rule(ABC):
         return 1 - self.free[substation] / self.limits[substation]
 
 
-class Random(Rule):
+class Random(PlainRule):
     """Any substation; refused if that one has no room."""
 
     def __init__(self, limits: Sequence[int], seed: int) -> None:
@@ -81,7 +81,7 @@ class PowerOfTwo(Random):
         return other if self.free[other] >= watts else None
 
 
-class Polling(Rule):
+class Polling(PlainRule):
     """Everybody goes to the substation that was the least loaded when all were asked last; it takes everybody."""
 
     def __init__(self, limits: Sequence[int]) -> None:
@@ -102,7 +102,7 @@ class PollingCapped(Polling):
         return self._target if self.free[self._target] >= watts else None
 
 
-class BestFit(Rule):
+class BestFit(PlainRule):
     """The substation with the least room that is enough."""
 
     def __init__(self, limits: Sequence[int]) -> None:

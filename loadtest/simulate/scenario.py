@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 WARM_UP = 10.0
-"""Mean stays that are simulated before anything is counted: the grid is empty at the start."""
+"""Stays (of the class that stays longest) that are simulated before anything is counted: the grid is empty at first."""
 SIGMA = 1.0
 """Of the logarithm of a lognormal stay: its standard deviation is 1.31 times its mean."""
 
@@ -77,9 +77,19 @@ class Scenario:
         return [rate * each.share * each.stay for each in self.classes]
 
     @property
+    def longest_stay(self) -> float:
+        """The mean stay of the class that stays longest."""
+        return max(each.stay for each in self.classes)
+
+    @property
+    def warm_up(self) -> float:
+        """What comes earlier is not counted."""
+        return WARM_UP * self.longest_stay
+
+    @property
     def all_arrivals(self) -> int:
         """With those of the warm-up, on average."""
-        return self.arrivals + round(WARM_UP * self.rate)
+        return self.arrivals + round(self.warm_up * self.rate)
 
     def cars(self) -> Iterator[Car]:
         """Poisson arrivals, until enough are counted. Only `random()` is drawn from, the same in every Python."""
@@ -87,10 +97,10 @@ class Scenario:
         stay = _STAYS[self.stays]
         bounds = list(accumulate(self.shares))
         last, total, rate = len(bounds) - 1, bounds[-1], self.rate
-        at, counted = 0.0, 0
+        at, counted, warm_up = 0.0, 0, self.warm_up
         while counted < self.arrivals:
             at += _exponential(uniform) / rate
-            counted += at >= WARM_UP
+            counted += at >= warm_up
             kind = min(bisect(bounds, uniform() * total), last)
             its_class = self.classes[kind]
             yield Car(at, kind, its_class.watts, its_class.stay * stay(uniform))

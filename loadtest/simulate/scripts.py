@@ -87,8 +87,8 @@ class LedgerPolicy(ABC):
             return None
         raise DisagreementError(f"a new car was answered {placement}")
 
-    def _beat(self, substation: "_Substation", ended: Sequence[Ended] = ()) -> None:
-        reply = self._ledger.heartbeat(substation.heartbeat(ended))
+    def _beat(self, substation: "_Substation") -> None:
+        reply = self._ledger.heartbeat(substation.heartbeat())
         if reply.outcome != "ok" or reply.cancels or reply.grants:
             raise DisagreementError(f"{substation.name} was answered {reply}")
 
@@ -116,7 +116,19 @@ class Scripts(LedgerPolicy):
 
 
 class ScriptsWithHeartbeats(LedgerPolicy):
-    """A substation tells at once who has left, and at each tick what it carries."""
+    """A substation tells at once who has left, as it does in the real grid, and at each tick what it carries.
+
+    If it is `late`, it tells who has left at the next tick, too: as if the news of every end were lost on its way.
+    """
+
+    def __init__(self, redis: Redis, limits: Sequence[int], protect: Sequence[int] = (), late: bool = False) -> None:
+        super().__init__(redis, limits, protect)
+        self._late = late
+
+    @property
+    def committed(self) -> list[int]:
+        self._tick()
+        return super().committed
 
     def _tell(self, runs: Sequence[tuple[What, Sequence[Event]]]) -> list[int | None]:
         decisions: list[int | None] = []
@@ -127,35 +139,46 @@ class ScriptsWithHeartbeats(LedgerPolicy):
                 self._plug_in(run, decided)
                 decisions += decided
             elif what is What.LEAVES:
-                self._unplug(run)
+                self._unplug([car.number for car in run])
             else:
-                for each in self._substations:
-                    self._beat(each)
+                self._tick()
         return decisions
+
+    def _tick(self) -> None:
+        for each in self._substations:
+            self._beat(each)
 
     def _plug_in(self, cars: Sequence[Event], decided: Sequence[int | None]) -> None:
         for car, index in zip(cars, decided, strict=True):
             if index is not None:
                 self._substations[index].cars[car.number] = _listed(car)
 
-    def _unplug(self, cars: Sequence[Event]) -> None:
+    def _unplug(self, numbers: Sequence[int]) -> None:
         for each in self._substations:
-            gone = [car.number for car in cars if each.cars.pop(car.number, None)]
-            if gone:
-                self._beat(each, [Ended(str(number), ATTEMPT, "finished", ENERGY_WH) for number in gone])
+            if each.unplug(numbers) and not self._late:
+                self._beat(each)
 
 
 class _Substation:
-    """What is plugged in at one, by number."""
+    """What is plugged in at one, by number, and who has left since its last heartbeat."""
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name
         self.cars: dict[int, Listed] = {}
+        self._left: list[int] = []
         self._limit = limit
         self._beats = 0
 
-    def heartbeat(self, ended: Sequence[Ended] = ()) -> Heartbeat:
+    def unplug(self, numbers: Sequence[int]) -> bool:
+        """Says if any of them was here."""
+        gone = [number for number in numbers if self.cars.pop(number, None)]
+        self._left += gone
+        return bool(gone)
+
+    def heartbeat(self) -> Heartbeat:
         self._beats += 1
+        ended = [Ended(str(number), ATTEMPT, "finished", ENERGY_WH) for number in self._left]
+        self._left.clear()
         return Heartbeat(
             self.name,
             f"http://{self.name}",
@@ -164,7 +187,7 @@ class _Substation:
             capacity=self._limit,
             limit=self._limit,
             sessions=list(self.cars.values()),
-            ended=list(ended),
+            ended=ended,
         )
 
 
@@ -197,6 +220,7 @@ def _request(event: Event) -> Request:
 
 
 def _release(event: Event) -> Release:
+    """As if its substation had refused it after all: that frees the watts of those whom no heartbeat has listed."""
     return Release(str(event.number), ATTEMPT, ReleaseOutcome.REFUSED)
 
 

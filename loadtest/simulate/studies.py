@@ -82,6 +82,7 @@ STUDIES: Mapping[str, Study] = {
         arms=(
             *_periodic(Rule.POLLING, [1, 10, 100]),
             *_periodic(Rule.POLLING_CAPPED, [1, 10, 100]),
+            *_periodic(Rule.PROTECT_LATE, [1, 10, 100], PROTECT.protect),
             *_periodic(Rule.PROTECT, [1, 100], PROTECT.protect),
             PROTECT,
         ),

@@ -24,10 +24,10 @@ from loadtest.simulate.arms import Arm, Rule
 from loadtest.simulate.cells import Cell
 from loadtest.simulate.cells import run as run_cell
 from loadtest.simulate.options import parse
-from loadtest.simulate.policies import Policy
-from loadtest.simulate.policies import Rule as PlainRule
+from loadtest.simulate.policies import PlainRule, Policy
 from loadtest.simulate.scenario import PowerClass, Scenario, Stays
 from loadtest.simulate.scripts import FORGET_AFTER, DisagreementError, LedgerPolicy, Scripts, ScriptsWithHeartbeats
+from loadtest.simulate.simulation import simulate
 from loadtest.simulate.timeline import Event, What, chunks
 
 from .conftest import eventually
@@ -85,6 +85,20 @@ def test_however_the_scripts_are_told_they_decide_the_same(
     assert all(each == found[0] for each in found)
     assert None in found[0][0], "somebody is refused"
     assert set(found[0][0]) == {None, 0, 1, 2}
+
+
+def test_late_news_of_ends_costs_room_and_no_limit(redis: Redis, until: float) -> None:
+    """Watts of those who have left are held until the next heartbeat, so less is accepted; nothing is given twice."""
+
+    def accepted(period: float, late: bool) -> int:
+        redis.flushall()
+        policy = ScriptsWithHeartbeats(redis, LIMITS, PROTECT, late)
+        figures, books = simulate(replace(RUSH, arrivals=120), policy, period / RUSH.rate)
+        assert figures.peak <= 1
+        assert policy.committed == books.committed
+        return figures.arrivals - figures.refused
+
+    assert accepted(40, late=True) < 0.9 * accepted(40, late=False)
 
 
 class LeastLoaded(PlainRule):

@@ -94,7 +94,7 @@ def test_nothing_is_counted_before_the_grid_is_warm() -> None:
 
 def test_what_is_carried_is_weighed_by_power_and_stay() -> None:
     classes = (PowerClass(10_000, 0.75, 2.0), PowerClass(50_000, 0.25, 0.6))
-    figures, _ = simulate(scenario(classes=classes), Some(lambda event: event.kind == 0))
+    figures, _ = simulate(scenario(classes=classes, arrivals=10_000), Some(lambda event: event.kind == 0))
     half_width = figures.carried.half_width(T999)
 
     assert [each and each.value for each in figures.classes] == [1, 0]
@@ -111,6 +111,16 @@ def test_only_who_fits_nowhere_is_refused_by_best_fit_and_others_miss_room() -> 
     assert capped.refused > capped.refused_though_it_fitted > 0
     assert best.fairness is not None
     assert 0 < best.fairness < 1
+
+
+def test_those_who_stay_long_are_waited_for() -> None:
+    """Warm-up and batches are so many stays of theirs, and not so many of the others, who are gone soon."""
+    classes = (PowerClass(10_000, 0.5, 50.0), PowerClass(10_000, 0.5, 1.0))
+    grid = scenario((200_000,), classes, load=1.0, arrivals=1_500)
+    figures, _ = simulate(grid, BestFit(grid.limits))
+
+    assert figures.load.value > 0.8
+    assert figures.carried.error is None
 
 
 def test_a_run_too_short_to_tell_says_so() -> None:

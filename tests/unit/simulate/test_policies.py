@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtest.simulate.policies import BestFit, Polling, PollingCapped, PowerOfTwo, Random, Rule
+from loadtest.simulate.policies import BestFit, PlainRule, Polling, PollingCapped, PowerOfTwo, Random
 from loadtest.simulate.timeline import Event, What
 
 
@@ -18,7 +18,7 @@ def leaves(number: int) -> Event:
 POLL = Event(0.0, What.TICK)
 
 
-def placed(rule: Rule, *sizes: int) -> Sequence[int | None]:
+def placed(rule: PlainRule, *sizes: int) -> Sequence[int | None]:
     return rule.decide([asks(number, watts) for number, watts in enumerate(sizes)])
 
 
