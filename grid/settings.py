@@ -21,7 +21,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 SubstationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-ChargerSize = Annotated[float, Field(ge=0.001, le=1_000_000)]
+NOTHING = "none"
+ChargerSize = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
 
 
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     protect_kw: Annotated[tuple[ChargerSize, ...], NoDecode] = Field(
         (350, 150, 50, 22),
         max_length=8,
-        description="charger sizes whose room is kept whole, the biggest first, by commas; or none",
+        description=f"charger sizes whose room is kept whole, the biggest first, by commas; or {NOTHING}",
     )
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
 
@@ -95,14 +96,14 @@ class Settings(BaseSettings):
     @field_validator("protect_kw", mode="before")
     @classmethod
     def _split_sizes(cls, value: object) -> object:
-        if value == "none":
-            return ()
-        return _parts(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return () if value.strip().lower() == NOTHING else _parts(value) or (value,)
+        return value
 
     @field_validator("protect_kw")
     @classmethod
     def _falling(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
-        if any(smaller >= bigger for bigger, smaller in pairwise(sizes)):
+        if any(_watts(smaller) >= _watts(bigger) for bigger, smaller in pairwise(sizes)):
             raise ValueError("must fall: the biggest charger first")
         return sizes
 
@@ -132,15 +133,19 @@ class Settings(BaseSettings):
 
     @property
     def capacity_watts(self) -> int:
-        return round(self.capacity_kw * 1000)
+        return _watts(self.capacity_kw)
 
     @property
     def protect_watts(self) -> tuple[int, ...]:
-        return tuple(round(size * 1000) for size in self.protect_kw)
+        return tuple(map(_watts, self.protect_kw))
 
     @property
     def limit_watts(self) -> int:
-        return round((self.capacity_kw if self.limit_kw is None else self.limit_kw) * 1000)
+        return _watts(self.capacity_kw if self.limit_kw is None else self.limit_kw)
+
+
+def _watts(kw: float) -> int:
+    return round(kw * 1000)
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -42,8 +42,9 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.capacity_watts, settings.limit_watts) == (500, 250)
 
 
-def test_no_charger_size_is_protected_if_somebody_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROTECT_KW", "none")
+@pytest.mark.parametrize("typed", ["none", " None "])
+def test_no_charger_size_is_protected_if_somebody_says_so(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setenv("PROTECT_KW", typed)
     assert loaded().protect_watts == ()
 
 
@@ -75,6 +76,9 @@ def test_they_are_read_once_and_cannot_be_changed() -> None:
         ("MAX_BODY_BYTES", "1MB"),
         ("PROTECT_KW", "350,big"),
         ("PROTECT_KW", "350,none"),
+        ("PROTECT_KW", ","),
+        ("PROTECT_KW", "0.0014,0.0011"),
+        ("PROTECT_KW", "nan"),
         ("PROTECT_KW", "22,50"),
         ("PROTECT_KW", "50,50"),
         ("PROTECT_KW", "50,0"),

@@ -20,10 +20,9 @@ end
 
 -- What a slot is worth: more than all smaller ones together that could break, or become whole, with it.
 local sizes, worths = asked.protect, {}
-local worth = 1
 for i = #sizes, 1, -1 do
-  worths[i] = worth
-  worth = worth * (2 * math.ceil((sizes[i - 1] or 0) / sizes[i]) - 1)
+  local smaller = sizes[i + 1]
+  worths[i] = smaller and worths[i + 1] * (2 * math.ceil(sizes[i] / smaller) - 1) or 1
 end
 local FIRST_LOOK = #sizes > 0 and 8 or 1
 

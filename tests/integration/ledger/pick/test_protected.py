@@ -44,6 +44,14 @@ def test_among_few_every_pick_is_the_brute_force_choice(kind_and_redis: tuple[st
     check()
 
 
+def test_an_avoided_one_is_not_picked_though_it_would_break_the_fewest(redis: Redis) -> None:
+    def picked(*avoid: str) -> str:
+        grid = {"whole": Row(350_000, 0), "piece": Row(350_000, 338_000), "other": Row(350_000, 300_000)}
+        return fill(redis, grid, CHARGERS).reserve([Request("s", "car", 11_000, 1)], avoid)[0].substation
+
+    assert [picked(), picked("piece"), picked("piece", "other")] == ["piece", "other", "whole"]
+
+
 @given(st.integers(0, 5_000_000), st.integers(0, 5_000_000), PROTECTED)
 def test_nobody_breaks_fewer_slots_than_its_own(rest: int, watts: int, protect: tuple[int, ...]) -> None:
     """Why it is enough to look until that few break."""
