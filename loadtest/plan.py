@@ -28,10 +28,10 @@ def plan(options: Options, limits_kw: Mapping[str, float]) -> Plan:
     whole = _without_zones(options, sum(limits_kw.values()))
     # A generator of its own: the same seed is the same cars at the same instants, whatever the zones.
     rng = random.Random(f"zones {options.seed}")
-    return replace(whole, arrivals=in_zones(whole.arrivals, limits_kw, rng))
+    return replace(whole, arrivals=_in_zones(whole.arrivals, limits_kw, rng))
 
 
-def in_zones(arrivals: Iterable[Due], limits_kw: Mapping[str, float], rng: random.Random) -> Iterator[Due]:
+def _in_zones(arrivals: Iterable[Due], limits_kw: Mapping[str, float], rng: random.Random) -> Iterator[Due]:
     """Each call, a fleet's as well, in one zone: so many in each as it can carry, in proportion."""
     zones, weights = list(limits_kw), list(limits_kw.values())
     for due in arrivals:

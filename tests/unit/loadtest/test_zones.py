@@ -1,7 +1,6 @@
 """Each zone of a grid is asked in proportion to what it can carry."""
 
 import json
-import random
 import subprocess
 from collections import Counter
 from dataclasses import replace
@@ -14,7 +13,7 @@ from loadtest import answers
 from loadtest.drivers import locust_command
 from loadtest.limits import limits_kw
 from loadtest.options import Options
-from loadtest.plan import in_zones, plan
+from loadtest.plan import plan
 from loadtest.shapes import Due
 
 from ..conftest import Handler, Server
@@ -60,12 +59,6 @@ def test_the_load_is_of_all_zones_together() -> None:
     together = plan(Options("steady", duration=60), {"all": 400.0})
 
     assert plan(Options("steady", duration=60), LIMITS_KW).intensity == together.intensity
-
-
-def test_arrivals_without_an_end_are_spread_as_they_come() -> None:
-    endless = in_zones((Due(at, ()) for at in iter(float, 1.0)), LIMITS_KW, random.Random(1))
-
-    assert next(endless).zone in LIMITS_KW
 
 
 def test_each_car_says_its_zone_and_those_of_a_fleet_the_same_one_and_it_is_written_down(
