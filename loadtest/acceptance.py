@@ -1,8 +1,10 @@
 """Who could charge, by power, and how much of the power that was asked for.
 
+A car is served in its own zone or not at all, so beside the whole grid's figures are those of each zone.
 With a line nearly all charge sooner or later; so those who charge at once show which power is favoured.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +65,8 @@ class Acceptance:
     """`at_once` and `in_all` (also after a wait) are None if nobody asked. Who is still in line, or left it, was not
     served.
 
-    `too_powerful` cars, for which every substation is too small, are in nothing else here: nobody could serve them.
+    `too_powerful` cars, for which every substation of their zone is too small, are in nothing else here: nobody could
+    serve them.
     """
 
     classes: list[PowerClass]
@@ -79,10 +82,10 @@ class Acceptance:
         return f"{self.at_once.kw_share:.1%} at once, {self.in_all.kw_share:.1%} in all"
 
 
-def acceptance(answers: Sequence[Answer], fates: Mapping[str, Fate], largest_kw: float) -> Acceptance:
-    """`fates` by session; `largest_kw` is the largest limit of a substation."""
+def acceptance(answers: Sequence[Answer], fates: Mapping[str, Fate], largest_kw: Mapping[str, float]) -> Acceptance:
+    """`fates` by session; `largest_kw`, by zone, is the largest limit of a substation there, if it is known."""
     cars = [answer for answer in answers if answer.asks]
-    servable = [car for car in cars if car.outcome != "refused" or car.power_kw <= largest_kw]
+    servable = [car for car in cars if car.outcome != "refused" or car.power_kw <= largest_kw.get(car.zone, math.inf)]
     charging = [car for car in servable if car.outcome == "charging"]
     started = [car for car in servable if _started(car, fates)]
     classes = _classes(servable, charging, started)
@@ -93,6 +96,19 @@ def acceptance(answers: Sequence[Answer], fates: Mapping[str, Fate], largest_kw:
         in_all=_served(classes, lambda each: each.in_all, charging_kw + started_kw, asked_kw),
         too_powerful=len(cars) - len(servable),
     )
+
+
+def by_zone(
+    answers: Sequence[Answer], fates: Mapping[str, Fate], largest_kw: Mapping[str, float]
+) -> dict[str, Acceptance]:
+    """The same of each zone that was asked; empty if there is only one: it is the whole grid."""
+    zones: defaultdict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        if answer.asks:
+            zones[answer.zone].append(answer)
+    if len(zones) < 2:
+        return {}
+    return {zone: acceptance(zones[zone], fates, largest_kw) for zone in sorted(zones)}
 
 
 def _started(car: Answer, fates: Mapping[str, Fate]) -> bool:

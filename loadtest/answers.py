@@ -20,7 +20,7 @@ class Answer:
     """One car's. `at` is the clock's time in seconds; `session` is there if it was accepted (201, 202).
 
     `due_s` is when it was due, from the start of the run; `latency_ms` counts from then until the answer,
-    `late_ms` until it was sent. `call` is charge, fleet, look-up or cancel.
+    `late_ms` until it was sent. `call` is charge, fleet, look-up or cancel; `zone` is where a car asked.
     """
 
     at: float
@@ -32,6 +32,7 @@ class Answer:
     late_ms: float = 0.0
     power_kw: float = 0.0
     substation: str | None = None
+    zone: str = ""
 
     @property
     def asks(self) -> bool:
@@ -116,10 +117,21 @@ def _wrong(status: int, body: Any) -> str:
     return f"{status} {body.get('type', body.get('state', '?')) if isinstance(body, dict) else '?'}"
 
 
-def answers_for(cars: Iterable[Car], judged: Iterable[Judged], call: str, at: float, timing: Timing) -> list[Answer]:
+def answers_for(
+    cars: Iterable[Car], judged: Iterable[Judged], call: str, at: float, timing: Timing, zone: str
+) -> list[Answer]:
     """One for each car of a call."""
     return [
-        Answer(at, each.outcome, each.session, call, power_kw=car.power_kw, substation=each.substation, **timing)
+        Answer(
+            at,
+            each.outcome,
+            each.session,
+            call,
+            power_kw=car.power_kw,
+            substation=each.substation,
+            zone=zone,
+            **timing,
+        )
         for car, each in zip(cars, judged, strict=True)
     ]
 

@@ -23,6 +23,7 @@ UNANSWERED = "no answer in time"
 class Ask:
     cars: tuple[Car, ...]
     due: float
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Desk:
         for arrival in arrivals:
             due = self.began + arrival.at_s
             _sleep_until(due)
-            self._hand_out(Ask(arrival.cars, due))
+            self._hand_out(Ask(arrival.cars, due, arrival.zone))
         _sleep_until(self.began + lasts_s)
         deadline = time.perf_counter() + LAST_ANSWERS_S
         while self.open and time.perf_counter() < deadline:
@@ -110,7 +111,7 @@ class Desk:
         timing = self.timing(errand, self.sent.get(id(errand), now), now)
         if isinstance(errand, Ask):
             call = "fleet" if len(errand.cars) > 1 else "charge"
-            return answers_for(errand.cars, [Judged(UNANSWERED)] * len(errand.cars), call, at, timing)
+            return answers_for(errand.cars, [Judged(UNANSWERED)] * len(errand.cars), call, at, timing, errand.zone)
         call = "cancel" if isinstance(errand, Cancel) else "look-up"
         return [Answer(at, UNANSWERED, errand.session, call, **timing)]
 

@@ -1,5 +1,7 @@
 """What the grid that is to be rushed can carry; or why there is none."""
 
+from collections import defaultdict
+
 import requests
 
 
@@ -7,8 +9,11 @@ class NoGridError(Exception):
     """There is no grid to rush; the message says why, in a sentence."""
 
 
-def limit_kw(url: str, within_s: float = 10.0) -> float:
-    """The limits of the substations that are up, together. Raises NoGridError."""
+def limits_kw(url: str, within_s: float = 10.0) -> dict[str, float]:
+    """By zone: the limits of the substations that are up, together. A zone that can carry nothing is not there.
+
+    Raises NoGridError.
+    """
     try:
         answer = requests.get(f"{url}/grid", timeout=within_s)
     except requests.Timeout:
@@ -19,10 +24,14 @@ def limit_kw(url: str, within_s: float = 10.0) -> float:
         raise NoGridError(f"{url!r} is not an address like http://127.0.0.1:8080") from None
     if answer.status_code != 200:
         raise NoGridError(f"{url}/grid was answered by {answer.status_code}, not 200")
+    limits: defaultdict[str, float] = defaultdict(float)
     try:
-        limit = sum(float(row["limit_kw"]) for row in answer.json()["substations"] if row["state"] == "up")
+        for row in answer.json()["substations"]:
+            if row["state"] == "up":
+                limits[row["zone"]] += float(row["limit_kw"])
     except (ValueError, KeyError, TypeError):
         raise NoGridError(f"what answers at {url} is not a grid: its /grid does not list substations") from None
-    if not limit:
+    routable = {zone: limit for zone, limit in limits.items() if limit > 0}
+    if not routable:
         raise NoGridError(f"no substation is up at {url}")
-    return limit
+    return routable

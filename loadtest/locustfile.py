@@ -19,7 +19,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, MasterRunner, Runner, WorkerRunner
 
 from loadtest import testrun
-from loadtest.limits import NoGridError, limit_kw
+from loadtest.limits import NoGridError, limits_kw
 from loadtest.options import Options
 from loadtest.options import add_options as add_rush_options
 from loadtest.plan import plan
@@ -64,7 +64,7 @@ def _run(environment: Environment, runner: Runner, current: Run) -> None:
     try:
         if wrong := current.options.wrong():
             raise ValueError(wrong)
-        planned = plan(current.options, limit_kw(environment.host or ""))
+        planned = plan(current.options, limits_kw(environment.host or ""))
         while runner.state != STATE_RUNNING:  # until all users are there
             gevent.sleep(0.05)
         current.make(planned)

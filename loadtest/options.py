@@ -71,8 +71,8 @@ HELP = {
     "if 0, until stopped",
     "load": "as many cars come as would, if nobody had to wait, at the worst moment commit this many times the power "
     "that the grid can give: the arrivals of the shape, each for as long as its session lasts at the grid's "
-    "TIME_SCALE, against the limits in GET /grid. trace: each visit is made as often as that takes. burst: those of "
-    "one instant draw this many times the limits",
+    "TIME_SCALE, against the limits in GET /grid. Several zones share the cars in proportion to their limits. "
+    "trace: each visit is made as often as that takes. burst: those of one instant draw this many times the limits",
     "peak": "instead of --load: cars a second in the busiest hour; burst: cars at once; trace: how often each visit "
     "is made",
     "time_scale": "the grid's TIME_SCALE: simulated seconds that pass in one real second. By default the variable of "

@@ -1,8 +1,8 @@
 """From what was asked for, and what the grid can carry, to the calls that will be made."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest import expected, shapes, trace
@@ -23,8 +23,23 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan(options: Options, limit_kw: float) -> Plan:
-    """What to do to a grid of this limit. Raises TraceError."""
+def plan(options: Options, limits_kw: Mapping[str, float]) -> Plan:
+    """What to do to a grid whose zones have these limits. Raises TraceError."""
+    whole = _without_zones(options, sum(limits_kw.values()))
+    # A generator of its own: the same seed is the same cars at the same instants, whatever the zones.
+    rng = random.Random(f"zones {options.seed}")
+    return replace(whole, arrivals=_in_zones(whole.arrivals, limits_kw, rng))
+
+
+def _in_zones(arrivals: Iterable[Due], limits_kw: Mapping[str, float], rng: random.Random) -> Iterator[Due]:
+    """Each call, a fleet's as well, in one zone: so many in each as it can carry, in proportion."""
+    zones, weights = list(limits_kw), list(limits_kw.values())
+    for due in arrivals:
+        (zone,) = rng.choices(zones, weights)
+        yield replace(due, zone=zone)
+
+
+def _without_zones(options: Options, limit_kw: float) -> Plan:
     rng = random.Random(options.seed)
     lasts_s, scale = options.lasts_s, options.time_scale
     if options.shape == "trace":

@@ -17,7 +17,7 @@ from loadtest import afterwards, answers
 from loadtest.answers import Answer
 from loadtest.desk import LAST_ANSWERS_S
 from loadtest.drivers import locust_command, users_for
-from loadtest.limits import NoGridError, limit_kw
+from loadtest.limits import NoGridError, limits_kw
 from loadtest.line import STARTED, Fate
 from loadtest.options import Options
 from loadtest.plan import plan
@@ -83,7 +83,7 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
     """Let Locust loose on the grid and watch it until it is done."""
     url = target.url
     try:
-        users = users_for(plan(options, limit_kw(url)).arrivals)
+        users = users_for(plan(options, limits_kw(url)).arrivals)
     except (NoGridError, TraceError) as error:
         raise RushError(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,6 @@ def write_report(recording: Recording, how: Mapping[str, str], folder: Path) -> 
         headline=headline(recording),
         summary=summary(recording, verdict, over_time),
         verdict=verdict,
-        acceptance=verdict.acceptance,
         recording=recording,
         series=over_time,
         figures=figures,

@@ -24,7 +24,7 @@ from rich.console import Console
 from grid.local import BALANCERS, CAPACITIES_KW, LocalGrid, LocalGridError, end_on_signals
 from loadtest import trace
 from loadtest.generator import describe
-from loadtest.limits import NoGridError, limit_kw
+from loadtest.limits import NoGridError, limits_kw
 from loadtest.options import DEFAULT_TIME_SCALE, Options, add_options
 from loadtest.own import own_target, simulated
 from loadtest.recording import Recording, RushError, Target, record
@@ -149,7 +149,7 @@ def target_of(asked: Asked, console: Console) -> Iterator[Target]:
     scale = f"TIME_SCALE {asked.options.time_scale:g}"
     if asked.host:
         try:
-            limit_kw(asked.host)
+            limits_kw(asked.host)
         except NoGridError as error:
             raise RushError(in_make(f"--host: {error}")) from None
         yield Target(asked.host, f"running already, and taken to have {scale}")

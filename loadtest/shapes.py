@@ -38,10 +38,14 @@ SHAPES = (*DAYS, "burst", "steady", "trace")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A call that must be made `at_s` real seconds after the start: for one car, or for a fleet."""
+    """A call that must be made `at_s` real seconds after the start: for one car, or for a fleet.
+
+    `zone` is empty until one is drawn for it.
+    """
 
     at_s: float
     cars: tuple[Car, ...]
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

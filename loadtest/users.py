@@ -45,7 +45,7 @@ class Driver(FastHttpUser):
 
     def ask(self, errand: Ask) -> None:
         vehicles = [f"ev-{uuid.uuid4().hex[:12]}" for _ in errand.cars]
-        wanted = [_body(car, vehicle) for car, vehicle in zip(errand.cars, vehicles, strict=True)]
+        wanted = [_body(car, vehicle, errand.zone) for car, vehicle in zip(errand.cars, vehicles, strict=True)]
         fleet = len(wanted) > 1
         sent = time.perf_counter()
         with self.client.post(
@@ -62,7 +62,7 @@ class Driver(FastHttpUser):
             )
             _settle(reply, timing, [each.outcome for each in judged])
         call = "fleet" if fleet else "charge"
-        testrun.now.note(errand, answers.answers_for(errand.cars, judged, call, time.time(), timing))
+        testrun.now.note(errand, answers.answers_for(errand.cars, judged, call, time.time(), timing, errand.zone))
         for car, each in zip(errand.cars, judged, strict=True):
             if each.session:
                 _plan_visits(car, each.session)
@@ -90,8 +90,8 @@ class Fleet(Driver):
     fleets = True
 
 
-def _body(car: Car, vehicle: str) -> dict[str, Any]:
-    body = {"vehicle_id": vehicle, "power_kw": car.power_kw, "energy_kwh": car.energy_kwh}
+def _body(car: Car, vehicle: str, zone: str) -> dict[str, Any]:
+    body = {"vehicle_id": vehicle, "power_kw": car.power_kw, "energy_kwh": car.energy_kwh, "zone": zone}
     if car.stay_s is not None:
         stays = timedelta(seconds=max(car.stay_s / testrun.now.options.time_scale, SOON_S))
         body["ready_by"] = (datetime.now(UTC) + stays).isoformat()

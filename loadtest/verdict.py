@@ -1,12 +1,11 @@
 """What a rush did to the grid, in figures; and whether the grid kept its promise."""
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtest.acceptance import Acceptance, acceptance
+from loadtest.acceptance import Acceptance, acceptance, by_zone
 from loadtest.answers import GOOD, GOOD_VISITS, Answer
 from loadtest.balance import Balance, balances
 from loadtest.line import FORGOTTEN, KNOWN, RETENTION_S, STARTED, Fate, Line
@@ -27,7 +26,8 @@ class SubstationFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Two kinds of fairness: `balance`, to the substations of each zone, and `acceptance`, to cars of every power.
+    """Two kinds of fairness: `balance`, to the substations of each zone, and `acceptance`, to cars of every power: in
+    the whole grid, and where there are several zones in each of them.
 
     `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
     fleet's. `errors` counts the wrong answers to cars, so that charging (at once), waiting, refused and errors are all
@@ -44,6 +44,7 @@ class Verdict:
     visit_errors: dict[str, int]
     line: Line
     acceptance: Acceptance
+    acceptance_by_zone: dict[str, Acceptance]
     latency_ms: dict[str, float]
     requests_per_s: float
     balance: list[Balance]
@@ -72,7 +73,10 @@ class Verdict:
         return broken or ("" if self.charging else "nobody charged")
 
     def as_json(self) -> dict[str, Any]:
-        return {"kept": self.kept, **asdict(self)}
+        facts = {"kept": self.kept, **asdict(self)}
+        if not self.acceptance_by_zone:
+            del facts["acceptance_by_zone"]
+        return facts
 
 
 def judge(
@@ -91,6 +95,7 @@ def judge(
     outcomes = Counter(answer.outcome for answer in answers if answer.asks)
     visits = Counter(f"{answer.call}: {answer.outcome}" for answer in answers if wrong_visit(answer))
     asked = [answer.latency_ms for answer in answers if answer.asks]
+    largest_kw = _largest_kw(samples)
     return Verdict(
         substations=list(substations),
         due=due,
@@ -101,7 +106,8 @@ def judge(
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
         visit_errors=dict(visits),
         line=_line(fates.values(), looked_up_after_s, samples, lasted_s, time_scale),
-        acceptance=acceptance(answers, fates, max((each.limit_kw for each in substations), default=math.inf)),
+        acceptance=acceptance(answers, fates, largest_kw),
+        acceptance_by_zone=by_zone(answers, fates, largest_kw),
         latency_ms={name: round(ms, 1) for name, ms in percentiles(asked).items()},
         requests_per_s=round(len(asked) / lasted_s, 1),
         balance=balances(samples),
@@ -110,6 +116,14 @@ def judge(
 
 def wrong_visit(answer: Answer) -> bool:
     return not answer.asks and answer.outcome not in GOOD_VISITS
+
+
+def _largest_kw(samples: Sequence[Sample]) -> dict[str, float]:
+    """By zone: the largest limit of a substation that was seen there."""
+    largest: dict[str, float] = {}
+    for load in (load for sample in samples for load in sample.loads):
+        largest[load.zone] = max(largest.get(load.zone, 0.0), load.limit_kw)
+    return largest
 
 
 def _line(

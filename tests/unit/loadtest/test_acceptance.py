@@ -1,14 +1,16 @@
 """Who could charge, by power, and how much of the power."""
 
-from loadtest.acceptance import PowerClass, Served, Share, acceptance
+from dataclasses import replace
+
+from loadtest.acceptance import PowerClass, Served, Share, acceptance, by_zone
 from loadtest.answers import Answer
 from loadtest.line import Fate
 
-LARGEST_KW = 200
+LARGEST_KW = {"north": 200}
 
 
 def cars(number: int, power_kw: float, outcome: str, session: str | None = None) -> list[Answer]:
-    return [Answer(0.0, outcome, session, power_kw=power_kw)] * number
+    return [Answer(0.0, outcome, session, power_kw=power_kw, zone="north")] * number
 
 
 WAITED = {"started": Fate("started", "one", 5.0), "cancelled": Fate("cancelled"), "in-line": Fate("waiting")}
@@ -57,7 +59,7 @@ def test_fairness_is_the_smallest_share_by_the_largest_and_says_of_how_many() ->
 def test_who_is_too_powerful_for_every_substation_is_nobodys_to_serve() -> None:
     assert acceptance(EVENING, WAITED, LARGEST_KW).too_powerful == 1
 
-    larger = acceptance(EVENING, WAITED, largest_kw=350)
+    larger = acceptance(EVENING, WAITED, largest_kw={"north": 350})
     assert larger.too_powerful == 0
     assert larger.classes[-1] == PowerClass("350 kW", asked=1, charging=0, started=0)
     assert larger.at_once is not None
@@ -81,6 +83,22 @@ def test_where_nobody_was_served_or_asked_there_is_no_fairness() -> None:
 
 
 def test_classes_are_in_the_order_of_their_powers_and_have_no_upper_end() -> None:
-    accepted = acceptance([*cars(1, 2_000, "charging"), *cars(1, 11, "charging"), *cars(1, 150, "charging")], {}, 9_999)
+    accepted = acceptance([*cars(1, 2_000, "charging"), *cars(1, 11, "charging"), *cars(1, 150, "charging")], {}, {})
 
     assert [each.powers for each in accepted.classes] == ["11 kW", "150 kW", "2000 kW"]
+
+
+def test_each_of_several_zones_has_its_own_acceptance_by_what_its_own_substations_can_carry() -> None:
+    elsewhere = [replace(car, zone="south") for car in [*cars(1, 50, "charging"), *cars(1, 350, "refused")]]
+    largest_kw = {"north": 200, "south": 400}
+    zones = by_zone([*elsewhere, *EVENING], WAITED, largest_kw)
+
+    assert list(zones) == ["north", "south"]
+    assert zones["north"] == acceptance(EVENING, WAITED, LARGEST_KW)
+    assert zones["south"].classes == [PowerClass("50 kW", 1, 1, 0), PowerClass("350 kW", 1, 0, 0)]
+    assert (zones["north"].too_powerful, zones["south"].too_powerful) == (1, 0)
+    assert acceptance([*elsewhere, *EVENING], WAITED, largest_kw).too_powerful == 1
+
+
+def test_one_zone_is_the_whole_grid() -> None:
+    assert by_zone(EVENING, WAITED, LARGEST_KW) == {}

@@ -88,11 +88,12 @@ def test_what_is_written_is_read_up_to_the_last_complete_line(tmp_path: Path) ->
         "fleet",
         at=5.0,
         timing={"due_s": 1.0, "latency_ms": 12.0, "late_ms": 2.0},
+        zone="north",
     )
     answers.write(path, noted)
     with path.open("a") as log:
         log.write('{"at": 6')
 
     assert answers.read(path) == noted
-    assert noted[0] == Answer(5.0, "charging", "s1", "fleet", 1.0, 12.0, 2.0, 11, "one")
+    assert noted[0] == Answer(5.0, "charging", "s1", "fleet", 1.0, 12.0, 2.0, 11, "one", "north")
     assert all(answer.asks for answer in noted)

@@ -68,7 +68,7 @@ def test_what_is_still_open_at_the_end_is_noted_and_an_answer_after_that_does_no
 def test_every_car_of_a_grid_that_hangs_is_written_down(server: Server, tmp_path: Path) -> None:
     def hang(request: Handler) -> None:
         if request.path == "/grid":
-            request.send_json({"substations": [{"limit_kw": 100, "state": "up"}]})
+            request.send_json({"substations": [{"zone": "north", "limit_kw": 100, "state": "up"}]})
         else:
             server.test_is_over.wait()
 
@@ -86,15 +86,15 @@ def test_every_car_of_a_grid_that_hangs_is_written_down(server: Server, tmp_path
     command[command.index("-f") + 1] = str(hurried)
     subprocess.run(command, capture_output=True, text=True, timeout=30)
 
-    outcomes = [answer.outcome for answer in answers.read(written)]
-    assert len(outcomes) == CARS == json.loads(result.read_text())["cars"]
-    assert set(outcomes) == {UNANSWERED}
+    noted = [(answer.outcome, answer.zone) for answer in answers.read(written)]
+    assert len(noted) == CARS == json.loads(result.read_text())["cars"]
+    assert set(noted) == {(UNANSWERED, "north")}
 
 
 def test_who_waits_for_a_free_connection_has_waited(server: Server, tmp_path: Path) -> None:
     def stall(request: Handler) -> None:
         if request.path == "/grid":
-            request.send_json({"substations": [{"limit_kw": 100, "state": "up"}]})
+            request.send_json({"substations": [{"zone": "north", "limit_kw": 100, "state": "up"}]})
         else:
             time.sleep(STALL_S)
             request.send_json({"type": "/problems/grid-full", "retry_after_s": 5}, status=503)

@@ -40,7 +40,7 @@ def test_its_lateness_is_that_of_all_calls() -> None:
 
 
 def test_there_are_users_for_a_burst_by_load() -> None:
-    planned = plan(Options("burst", duration=10, load=100), limit_kw=500)
+    planned = plan(Options("burst", duration=10, load=100), {"default": 500})
     cars = int(planned.intensity.split()[0])
 
     assert cars > AT_ONCE

@@ -32,7 +32,7 @@ def asked(due_s: float, outcome: str, power_kw: float = 11, latency_ms: float = 
     session = f"s{due_s}" if outcome in ("charging", "waiting") else None
     substation = "one" if outcome == "charging" else None
     at = BEGAN + due_s + latency_ms / 1000
-    return Answer(at, outcome, session, "charge", due_s, latency_ms, 0.5, power_kw, substation)
+    return Answer(at, outcome, session, "charge", due_s, latency_ms, 0.5, power_kw, substation, "default")
 
 
 def sample(at_s: float, *committed_kw: float, waiting: int = 0) -> Sample:
@@ -255,6 +255,26 @@ def test_fairness_to_power_classes_is_in_the_page_the_figures_and_the_last_words
     panels.accepted(WITH_A_LINE.verdict.acceptance, figure.add_subplot())
     assert "min ÷ max: 0.00 at once, 0.00 in all" in figure.axes[0].get_xlabel()
     assert kw in figure.axes[0].get_xlabel()
+
+
+def test_where_there_are_several_zones_each_has_its_acceptance_in_the_page_and_the_json(tmp_path: Path) -> None:
+    elsewhere = [replace(asked(0.3, "charging", 50), zone="south"), replace(asked(0.4, "refused", 50), zone="south")]
+    write_report(replace(RECORDING, due=6, answers=[*RECORDING.answers, *elsewhere]), HOW, tmp_path / "two")
+    page = (tmp_path / "two" / "report.html").read_text()
+    verdict = json.loads((tmp_path / "two" / "report.json").read_text())["verdict"]
+    default, south = page.partition("<h3>Zone default</h3>")[2].partition("<h3>Zone south</h3>")[::2]
+
+    assert "50% of 2 cars of 50 kW to" in south
+    assert "Left out: 1 cars" in default
+    assert "Left out" not in south
+    assert {zone: each["at_once"]["kw_share"] for zone, each in verdict["acceptance_by_zone"].items()} == {
+        "default": round(93.7 / 104.7, 4),
+        "south": 0.5,
+    }
+    assert verdict["acceptance"]["at_once"]["kw_share"] == round(143.7 / 204.7, 4)
+    write_report(RECORDING, HOW, tmp_path / "one")
+    assert "<h3>" not in (tmp_path / "one" / "report.html").read_text()
+    assert "acceptance_by_zone" not in json.loads((tmp_path / "one" / "report.json").read_text())["verdict"]
 
 
 def test_the_report_has_every_section_and_needs_nothing_else(tmp_path: Path) -> None:

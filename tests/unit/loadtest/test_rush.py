@@ -95,7 +95,7 @@ def test_a_time_scale_of_the_shell_that_is_no_number_says_so(
     [
         ({"status": "ok"}, "is not a grid"),
         ([1], "is not a grid"),
-        ({"substations": [{"limit_kw": 100, "state": "down"}]}, "no substation is up"),
+        ({"substations": [{"zone": "north", "limit_kw": 100, "state": "down"}]}, "no substation is up"),
     ],
 )
 def test_what_answers_at_the_host_but_is_no_grid_says_so(server: Server, body: Any, why: str) -> None:

@@ -14,6 +14,7 @@ from loadtest.shapes import DAYS, Rate
 
 PEAKS = {"rush-hour": (18, 0.170), "workplace": (8, 0.267), "public": (18, 0.109)}
 LIMIT_KW = 500.0
+LIMITS_KW = {"default": LIMIT_KW}
 DAY_S = 240.0
 MANY = 3_000.0
 
@@ -68,7 +69,7 @@ def committed_kw(options: Options) -> list[float]:
     """Of everyone who comes, sampled: if nobody had to wait."""
     step_s = options.lasts_s / 500
     changes = [0.0] * 501
-    for due in plan(options, LIMIT_KW).arrivals:
+    for due in plan(options, LIMITS_KW).arrivals:
         for car in due.cars:
             begins, ends = due.at_s, due.at_s + car.session_s / options.time_scale
             changes[math.ceil(begins / step_s)] += car.power_kw
@@ -84,22 +85,22 @@ def test_a_load_is_how_much_would_be_committed_at_the_worst_moment(
     options = Options(shape, duration=duration, load=200, time_scale=time_scale, fleets=0)
 
     assert max(committed_kw(options)) / LIMIT_KW == pytest.approx(200, rel=0.06)
-    assert plan(options, LIMIT_KW).expected_peak == pytest.approx(200)
+    assert plan(options, LIMITS_KW).expected_peak == pytest.approx(200)
 
 
 def test_the_expected_peak_is_said_however_the_number_of_cars_was_chosen() -> None:
-    assert "expected peak: 2.00 x the limit" in plan(Options("public", duration=60), LIMIT_KW).intensity
-    few = plan(Options("steady", duration=60, peak=1, time_scale=1), LIMIT_KW)
+    assert "expected peak: 2.00 x the limit" in plan(Options("public", duration=60), LIMITS_KW).intensity
+    few = plan(Options("steady", duration=60, peak=1, time_scale=1), LIMITS_KW)
     assert few.expected_peak == pytest.approx(60 * cars.mean_power_kw() / LIMIT_KW)
-    burst = plan(Options("burst", duration=8, peak=10, time_scale=1), LIMIT_KW)  # two, and nobody has left
+    burst = plan(Options("burst", duration=8, peak=10, time_scale=1), LIMITS_KW)  # two, and nobody has left
     assert burst.expected_peak == pytest.approx(20 * cars.mean_power_kw() / LIMIT_KW)
 
 
 def test_without_an_end_a_load_is_that_of_sessions_that_come_and_go() -> None:
-    endless = plan(Options("steady", time_scale=1800), LIMIT_KW)
+    endless = plan(Options("steady", time_scale=1800), LIMITS_KW)
 
     assert endless.expected_peak == pytest.approx(2)
-    assert plan(Options("burst", time_scale=1800), LIMIT_KW).expected_peak >= 2
+    assert plan(Options("burst", time_scale=1800), LIMITS_KW).expected_peak >= 2
 
 
 def test_a_part_of_the_drivers_say_when_they_leave_and_stay_longer_than_it_takes() -> None:
@@ -113,7 +114,7 @@ def test_a_part_of_the_drivers_say_when_they_leave_and_stay_longer_than_it_takes
 
 
 def test_a_burst_is_at_one_instant_and_comes_again() -> None:
-    planned = plan(Options("burst", duration=10, peak=7), LIMIT_KW)
+    planned = plan(Options("burst", duration=10, peak=7), LIMITS_KW)
 
     assert Counter(due.at_s for due in planned.arrivals) == {1.0: 7, 6.0: 7}
 
@@ -130,7 +131,7 @@ def test_without_a_duration_a_day_lasts_as_long_as_the_grids_day() -> None:
 
 
 def test_steady_without_a_duration_does_not_end() -> None:
-    arrivals = plan(Options("steady", peak=100), LIMIT_KW).arrivals
+    arrivals = plan(Options("steady", peak=100), LIMITS_KW).arrivals
 
     *_, last = itertools.islice(arrivals, 5_000)
     assert last.at_s > 30
@@ -138,6 +139,6 @@ def test_steady_without_a_duration_does_not_end() -> None:
 
 def test_the_same_seed_is_the_same_rush() -> None:
     def instants(seed: int) -> list[float]:
-        return [due.at_s for due in plan(Options("public", duration=10, seed=seed), LIMIT_KW).arrivals]
+        return [due.at_s for due in plan(Options("public", duration=10, seed=seed), LIMITS_KW).arrivals]
 
     assert instants(1) == instants(1) != instants(2)
