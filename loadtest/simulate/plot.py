@@ -43,11 +43,12 @@ def draw(results: Sequence[Result], path: Path) -> list[Path]:
 
 
 def pictures(results: Sequence[Result]) -> list[Sequence[Result]]:
-    """What belongs in one picture."""
+    """What belongs in one picture, in the order of its x axis."""
     if not _by_load(results):
         return [results]
     grids = dict.fromkeys(result.cell.scenario.limits for result in results)
-    return [[result for result in results if result.cell.scenario.limits == limits] for limits in grids]
+    rising = sorted(results, key=lambda result: result.cell.scenario.load)
+    return [[result for result in rising if result.cell.scenario.limits == limits] for limits in grids]
 
 
 def picture(results: Sequence[Result]) -> Figure:
@@ -111,7 +112,7 @@ def _arms(axes: Axes, results: Sequence[Result], title: str, of: Of) -> None:
             at, values, errors, color=colour, marker=marker, linestyle=line, markersize=7, capsize=4, label=label
         )
     if by_load:
-        loads = sorted(scenario.load for scenario in scenarios)
+        loads = [scenario.load for scenario in scenarios]
         axes.set_xticks(loads, [f"{load:g}" for load in loads])
         axes.set_xlabel("offered load")
     else:

@@ -41,15 +41,15 @@ def subtitle(figure: Figure) -> str:
 
 
 def test_several_grids_at_several_loads_are_a_picture_each() -> None:
-    of = pictures(results((EQUAL, MIXED), (0.9, 0.5)))
+    of = pictures(results((EQUAL, MIXED), (0.9, 0.5, 1.2)))
 
     assert [{result.cell.scenario.limits for result in each} for each in of] == [{EQUAL}, {MIXED}]
     for each, name in zip(of, ("3 x 200 kW; ", "100 + 200 + 300 kW; "), strict=True):
         figure = picture(each)
         assert subtitle(figure).startswith(name)
         for axes in figure.axes:
-            assert points(axes) == [[0.9, 0.5]] * 2
-            assert [text.get_text() for text in axes.get_xticklabels()] == ["0.5", "0.9"]
+            assert points(axes) == [[0.5, 0.9, 1.2]] * 2
+            assert [text.get_text() for text in axes.get_xticklabels()] == ["0.5", "0.9", "1.2"]
             assert axes.get_xlabel() == "offered load"
 
 
