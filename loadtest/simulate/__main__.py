@@ -78,7 +78,8 @@ def run(asked: Asked, console: Console, progress: Console) -> bool:
     processes = min(asked.processes, len(results))
     on = ", ".join(f"{name} {value}" for name, value in {"processes": processes, **used}.items())
     said = f"{arrivals:,} arrivals in {seconds:.0f} s ({arrivals / seconds:,.0f} a second)"
-    console.print(f"{said}; {on}. Written: {', '.join(map(str, written))}", highlight=False)
+    console.print(f"{said}; {on}", highlight=False)
+    console.print("Written:", *written, highlight=False, soft_wrap=True)  # a path can be copied as a whole
     return valid
 
 
