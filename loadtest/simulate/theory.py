@@ -1,6 +1,7 @@
 """What is known about such grids without simulating them. All powers in W, times in mean stays."""
 
 import math
+from array import array
 from collections.abc import Sequence
 from functools import cache
 
@@ -28,27 +29,30 @@ def kaufman_roberts(limit: int, watts: Sequence[int], erlangs: Sequence[float]) 
 
     With q(j) the probability that j units are in use, j·q(j) = Σ a·b·q(j - b) over the classes of a erlangs whose cars
     need b units (Kaufman 1981; Roberts 1981). The stays may have any distribution.
-    O(classes) for each unit of the limit.
+    O(classes) for each unit of the limit, and no more memory than the largest class that fits needs.
     """
     unit = math.gcd(*watts)
+    units = limit // unit
     sizes = [each // unit for each in watts]
-    flows = [(size, a * size) for size, a in zip(sizes, erlangs, strict=True)]
-    units, largest = limit // unit, max(sizes)
-    # Below state 0 there is nothing.
-    q = [0.0] * largest + [1.0]
+    flows = [(size, a * size) for size, a in zip(sizes, erlangs, strict=True) if size <= units]
+    reach = max((size for size, _ in flows), default=1)
+    # q(j - b) is q[-b] while j is looked for. Below state 0 there is nothing.
+    q = array("d", bytes(8 * (reach - 1)))
+    q.append(1.0)
     total = 1.0
     for used in range(1, units + 1):
-        here = used + largest
         value = 0.0
         for size, flow in flows:
-            value += flow * q[here - size]
+            value += flow * q[-size]
         value /= used
         q.append(value)
         total += value
+        if len(q) > 2 * reach:
+            del q[:-reach]
         if total > HUGE:
-            q[-largest:] = [each / total for each in q[-largest:]]
+            q = array("d", [each / total for each in q])
             total = 1.0
-    return [sum(q[-size:]) / total for size in sizes]
+    return [sum(q[-size:]) / total if size <= units else 1.0 for size in sizes]
 
 
 def erlang_b(servers: int, erlangs: float) -> float:

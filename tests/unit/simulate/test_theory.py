@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import pytest
 
@@ -39,13 +40,27 @@ def by_counting(limit: int, watts: tuple[int, ...], erlangs: tuple[float, ...]) 
         (12, (1, 2, 5), (3.0, 2.0, 0.5)),
         (100_500, (11_000, 22_000, 50_000), (2.0, 1.5, 0.7)),
         (10, (3, 20), (1.0, 1.0)),
+        (10, (15, 20), (1.0, 1.0)),
+        (10, (2, 10), (3.0, 1.0)),
     ],
-    ids=["units", "a limit that is no multiple", "one who never fits"],
+    ids=["units", "a limit that is no multiple", "one who never fits", "nobody ever fits", "one as large as the limit"],
 )
 def test_kaufman_roberts_is_what_counting_the_states_gives(
     limit: int, watts: tuple[int, ...], erlangs: tuple[float, ...]
 ) -> None:
     assert theory.kaufman_roberts(limit, watts, erlangs) == pytest.approx(by_counting(limit, watts, erlangs))
+
+
+def test_kaufman_roberts_keeps_the_states_of_the_largest_class_that_fits() -> None:
+    tracemalloc.start()
+    try:
+        small, never = theory.kaufman_roberts(100_000, [7, 1_000_000_000], [20_000.0, 1.0])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 10_000, "bytes"
+    assert 0 < small < never == 1
 
 
 def test_kaufman_roberts_of_one_size_is_erlang_b() -> None:
