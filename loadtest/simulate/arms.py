@@ -59,8 +59,8 @@ class Arm:
     @property
     def name(self) -> str:
         named: str = self.rule.value
-        if self.protect:
-            named += " " + ",".join(f"{watts / 1000:g}" for watts in self.protect)
+        if self.rule.protects:
+            named += " " + (",".join(f"{watts / 1000:g}" for watts in self.protect) or "none")
         return named if self.per_period is None else f"{named} @{self.per_period:g}"
 
     @property

@@ -56,6 +56,13 @@ def test_nothing_may_be_protected() -> None:
     assert [arm.protect for arm in study("--protect", "none").arms if arm.rule is Rule.PROTECT] == [()]
 
 
+def test_an_arm_that_protects_nothing_says_so() -> None:
+    assert [arm.name for arm in study("--arms", "protect,protect@5", "--protect", "none").arms] == [
+        "protect none",
+        "protect none @5",
+    ]
+
+
 def test_theory_may_take_so_many_steps_and_no_more() -> None:
     """10 substations of 1,000 kW are 10 million units of 1 W, at each load."""
     for loads in ("0.9", "0.9,1"):
