@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from grid.local import free_port
 
 # `make test` tries the same examples every time; `make storm` looks for new ones, for as long as it takes.
-settings.register_profile("repeatable", max_examples=60, derandomize=True, deadline=None)
+settings.register_profile("repeatable", max_examples=50, derandomize=True, deadline=None)
 settings.register_profile("storm", max_examples=1_000, stateful_step_count=60, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 

@@ -1,5 +1,6 @@
 """The figures on a slide."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from math import nan
@@ -20,6 +21,8 @@ from loadtest.simulate.scenario import Scenario
 from loadtest.simulate.table import grid
 
 TITLE = "What each placement rule accepts"
+ABOUT_CHARACTERS = 150
+"""In a line that ends on the slide."""
 COLOURS = (BLUE, GREEN, GREY, PURPLE, RED, ORANGE, SKY)
 MARKERS = ("o", "s", "v", "^", "D", "X")
 """One less than colours, so that no two of 42 arms look alike."""
@@ -55,7 +58,8 @@ def picture(results: Sequence[Result]) -> Figure:
     """Of one grid, or at one load."""
     figure = Figure(figsize=(16, 9))
     figure.text(0.045, 0.945, TITLE, size=22, weight="bold")
-    figure.text(0.045, 0.91, _about(results), size=12, color=GREY)
+    about = textwrap.fill(_about(results), ABOUT_CHARACTERS)
+    figure.text(0.045, 0.932, about, size=12, color=GREY, verticalalignment="top")
     places = figure.add_gridspec(2, 5, left=0.055, right=0.975, top=0.85, bottom=0.17, hspace=0.42, wspace=0.9)
     main = figure.add_subplot(places[:, :3])
     _arms(main, results, "kW accepted", lambda result: result.figures.carried)

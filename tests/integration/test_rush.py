@@ -13,7 +13,7 @@ from loadtest.own import own_target, simulated
 from loadtest.rush import rush
 
 LIMITS_KW = (60, 40)
-RUSH = Options("steady", duration=6, load=2, time_scale=3600, look_ups=0.5, cancels=0.2)
+RUSH = Options("steady", duration=5, load=2, time_scale=3600, look_ups=0.5, cancels=0.2)
 OF_THIS_TEST = {"ZONE": "rush", "ZONES": "rush"}
 
 

@@ -53,7 +53,7 @@ def test_an_interval_of_95_percent_has_the_true_share_so_often() -> None:
 
 def test_so_it_has_for_what_is_simulated() -> None:
     """Whoever comes soon after one that was refused is refused, too: batches must be long against that."""
-    runs, held = 60, 0
+    runs, held = 40, 0
     for seed in range(runs):
         grid = scenario((500_000,), ONE, load=0.9, arrivals=3_000, seed=seed)
         figures, _ = simulate(grid, BestFit(grid.limits))

@@ -11,7 +11,7 @@ from redis import Redis
 from grid.ledger import Heartbeat, Ledger, Listed
 
 SIZES = st.integers(3_000, 350_000)
-EXAMPLES = {"redis-server": 240, "fakeredis": 60}
+EXAMPLES = {"redis-server": 160, "fakeredis": 40}
 
 
 @dataclass
