@@ -27,8 +27,11 @@ FINISHED_SOON = {**LONG, "energy_kwh": 22}  # 2 s
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    """Three balancers; three substations with room for ten cars each; an hour in a second."""
-    with run_faulty_grid(tmp_path_factory.mktemp("logs"), [ROOM_EACH * CAR_KW] * 3) as grid:
+    """Three balancers; three substations with room for ten cars each; an hour in a second. All cars have the one size
+    that is protected, so each goes to the least loaded, and every substation has some.
+    """
+    logs = tmp_path_factory.mktemp("logs")
+    with run_faulty_grid(logs, [ROOM_EACH * CAR_KW] * 3, PROTECT_KW=str(CAR_KW)) as grid:
         yield grid
 
 
