@@ -6,8 +6,9 @@ import pytest
 
 from .stack import Stack, missing
 
+CAR_KW = 11
 ROOM = 10
-"""How many cars of 11 kW a substation has room for."""
+"""How many cars a substation has room for."""
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,11 @@ def docker() -> None:
 
 @pytest.fixture(scope="session")
 def stack(docker: None) -> Iterator[Stack]:
-    """The system with 3 balancers and 3 substations. A test that changes that asks for `disturbed` instead."""
-    with Stack("grid-test", COMPOSE_PROFILES="load", CAPACITY_KW=str(11 * ROOM), TIME_SCALE="60") as running:
+    """The system with 3 balancers and 3 substations. A test that changes that asks for `disturbed` instead. Most cars
+    have the one size that is protected, so they go to the least loaded, and every substation has some.
+    """
+    settings = {"CAPACITY_KW": str(CAR_KW * ROOM), "PROTECT_KW": str(CAR_KW), "TIME_SCALE": "60"}
+    with Stack("grid-test", COMPOSE_PROFILES="load", **settings) as running:
         yield running
 
 
