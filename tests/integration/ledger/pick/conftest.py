@@ -11,7 +11,7 @@ from redis import Redis
 from grid.ledger import Heartbeat, Ledger, Listed
 
 SIZES = st.integers(3_000, 350_000)
-EXAMPLES = {"redis-server": 160, "fakeredis": 40}
+EXAMPLES = {"redis-server": 120, "fakeredis": 30}
 
 
 @dataclass
