@@ -17,10 +17,10 @@ from redis.exceptions import RedisError
 
 from grid.local import free_port
 
-# `make test` tries the same examples every time; `make storm` looks for new ones, for as long as it takes.
 # Thousands of small apps and examples: the collector looks through them in vain for a tenth of the time.
 gc.set_threshold(100_000)
 
+# `make test` tries the same examples every time; `make storm` looks for new ones, for as long as it takes.
 settings.register_profile("repeatable", max_examples=35, derandomize=True, deadline=None)
 settings.register_profile("storm", max_examples=1_000, stateful_step_count=60, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
