@@ -9,10 +9,13 @@ from itertools import pairwise
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
+    BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -21,9 +24,41 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 SubstationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-NOTHING = "none"
-ChargerSize = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+
+
+def _watts(kw: float) -> int:
+    return round(kw * 1000)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+NOTHING = "none"
+
+
+def _split_sizes(value: object) -> object:
+    if isinstance(value, str):
+        return () if value.strip().lower() == NOTHING else _parts(value) or (value,)
+    return value
+
+
+def _falling(sizes: tuple[float, ...]) -> tuple[float, ...]:
+    if any(_watts(smaller) >= _watts(bigger) for bigger, smaller in pairwise(sizes)):
+        raise ValueError("must fall: the biggest charger first")
+    return sizes
+
+
+ChargerSize = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)]
+ChargerSizes = Annotated[
+    tuple[ChargerSize, ...], Field(max_length=8), BeforeValidator(_split_sizes), AfterValidator(_falling)
+]
+
+
+def protected_watts(typed: str) -> tuple[int, ...]:
+    """What PROTECT_KW would protect if it were that, in W. Raises ValidationError."""
+    return tuple(map(_watts, TypeAdapter(ChargerSizes).validate_python(typed)))
 
 
 class Settings(BaseSettings):
@@ -53,9 +88,8 @@ class Settings(BaseSettings):
         7_200_000, description="by how much emergency comes earlier in line, and flexible later, in simulated ms"
     )
     longest_line: NonNegativeInt = Field(10_000, description="how many may wait in a zone; 0 turns them away")
-    protect_kw: Annotated[tuple[ChargerSize, ...], NoDecode] = Field(
+    protect_kw: Annotated[ChargerSizes, NoDecode] = Field(
         (350, 150, 50, 22),
-        max_length=8,
         description=f"charger sizes whose room is kept whole, the biggest first, by commas; or {NOTHING}",
     )
     retention_ms: PositiveInt = Field(900_000, description="how long an ended session and its Idempotency-Key are kept")
@@ -93,20 +127,6 @@ class Settings(BaseSettings):
             raise ValueError("must name at least one")
         return parts
 
-    @field_validator("protect_kw", mode="before")
-    @classmethod
-    def _split_sizes(cls, value: object) -> object:
-        if isinstance(value, str):
-            return () if value.strip().lower() == NOTHING else _parts(value) or (value,)
-        return value
-
-    @field_validator("protect_kw")
-    @classmethod
-    def _falling(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
-        if any(_watts(smaller) >= _watts(bigger) for bigger, smaller in pairwise(sizes)):
-            raise ValueError("must fall: the biggest charger first")
-        return sizes
-
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.limit_kw is not None and self.limit_kw > self.capacity_kw:
@@ -142,14 +162,6 @@ class Settings(BaseSettings):
     @property
     def limit_watts(self) -> int:
         return _watts(self.capacity_kw if self.limit_kw is None else self.limit_kw)
-
-
-def _watts(kw: float) -> int:
-    return round(kw * 1000)
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @cache

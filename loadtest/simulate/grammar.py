@@ -4,9 +4,11 @@ What is typed is in kW, what is returned in W.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from itertools import pairwise
 from typing import TypeVar
 
+from pydantic import ValidationError
+
+from grid.settings import protected_watts
 from loadtest.simulate.scenario import PowerClass
 from loadtest.simulate.studies import KW
 
@@ -14,8 +16,6 @@ LARGEST = 1_000_000
 """Of all numbers: kW, shares, stays, loads."""
 SMALLEST_KW = 0.001
 MOST_SUBSTATIONS = 10_000
-MOST_PROTECTED = 8
-NOTHING = "none"
 
 RANGE = f"above 0, up to {LARGEST:,}"
 RANGE_KW = f"{SMALLEST_KW:g} to {LARGEST:,} kW"
@@ -41,14 +41,11 @@ def loads_of(typed: str) -> tuple[float, ...]:
 
 
 def protected_of(typed: str) -> tuple[int, ...]:
-    """By the rules of PROTECT_KW (grid/settings.py)."""
-    if typed == NOTHING:
-        return ()
-    sizes = _each("--protect", typed, _watts, f"like 350,150, each of {RANGE_KW}, or {NOTHING}")
-    require(len(sizes) <= MOST_PROTECTED, f"--protect {typed!r} are {len(sizes)}, and {MOST_PROTECTED} is the most")
-    falling = all(one > other for one, other in pairwise(sizes))
-    require(falling, f"--protect must fall, like 350,150, not {typed!r}")
-    return tuple(sizes)
+    """By the rules of PROTECT_KW."""
+    try:
+        return protected_watts(typed)
+    except ValidationError as error:
+        raise ValueError(f"--protect {typed!r}: {error.errors()[0]['msg']}") from None
 
 
 def require(holds: bool, why_not: str) -> None:

@@ -98,7 +98,7 @@ def test_an_arm_says_what_it_is() -> None:
         (["--arms", "polling@often"], "--arms: 'polling@often' must end in arrivals per period"),
         (["--arms", "protect@0"], "--arms: 'protect@0' must end in arrivals per period"),
         (["--arms", "random@5"], "--arms: random has no period"),
-        (["--protect", "22,50"], "--protect must fall"),
+        (["--protect", "22,50"], "--protect '22,50': Value error, must fall"),
         (["--protect", "50", "--protect", "50"], "--protect: something is given twice"),
         (["--arrivals", "10"], "--arrivals must be 1,000 or more"),
         (["--processes", "0"], "--processes must be 1 or more"),
