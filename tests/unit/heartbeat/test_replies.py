@@ -17,6 +17,15 @@ from substation.station import Order, Station
 from .conftest import IDENTITY, Substation
 
 
+def room_comes_free_for_one_who_waits(one: Substation) -> None:
+    """The next heartbeat is to say so."""
+    one.beat()
+    one.start("all", watts=100_000)
+    one.beat()
+    one.reserve("s")
+    one.station.cancel("all")
+
+
 def test_superseded_it_asks_for_a_new_epoch_at_once_and_keeps_what_it_carries(
     one: Substation, sent: list[Heartbeat]
 ) -> None:
@@ -140,11 +149,7 @@ def test_whose_turn_has_come_is_started_and_confirmed_at_once(one: Substation) -
 def test_whose_reply_was_lost_is_started_by_the_next_heartbeat(
     one: Substation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one.beat()
-    one.start("all", watts=100_000)
-    one.beat()
-    one.reserve("s")
-    one.station.cancel("all")
+    room_comes_free_for_one_who_waits(one)
     send = one.ledger.heartbeat
 
     def reply_is_lost(beat: Heartbeat) -> HeartbeatReply:
@@ -163,11 +168,7 @@ def test_whose_reply_was_lost_is_started_by_the_next_heartbeat(
 def test_who_does_not_fit_after_all_goes_back_into_the_line(
     one: Substation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one.beat()
-    one.start("all", watts=100_000)
-    one.beat()
-    one.reserve("s")
-    one.station.cancel("all")
+    room_comes_free_for_one_who_waits(one)
     send = one.ledger.heartbeat
 
     def another_comes_first(beat: Heartbeat) -> HeartbeatReply:
