@@ -2,6 +2,7 @@
 
 from flask_openapi3 import Info, OpenAPI
 
+from api.abandoned import RETRY_MS, Abandoned
 from api.balancer import BalancerClient
 from api.routes import create_routes
 from api.watch import INTERVAL_MS, Watch
@@ -21,6 +22,9 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     )
 
     watch = Watch(balancer, places=settings.threads // 2)
+    abandoned = Abandoned(balancer)
+    abandoning = Background("abandoned", abandoned.cancel_all, RETRY_MS, abandoned.close)
+    abandoned.on_change = abandoning.wake
 
     def balancer_ready() -> str | None:
         try:
@@ -37,6 +41,6 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # /docs is the page itself, not a list with one entry
     app.config["OPENAPI_HTML_STRING"] = '<meta http-equiv="refresh" content="0; url=swagger">'
     service.init_app(app, "api", settings, {"balancer": balancer_ready}, for_drivers=True)
-    app.register_api(create_routes(balancer, watch, settings.zones, settings.retry_after_s))
-    app.extensions["background"] = [Background("watch", watch.look, INTERVAL_MS, watch.close)]
+    app.register_api(create_routes(balancer, watch, abandoned, settings.zones, settings.retry_after_s))
+    app.extensions["background"] = [Background("watch", watch.look, INTERVAL_MS, watch.close), abandoning]
     return app

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -93,7 +93,7 @@ class Grouping:
         reply = self._route(ids, orders)
         if reply.status == HTTPStatus.MULTI_STATUS:
             bodies = iter([body for _, body in zip(orders, reply.body, strict=True)])
-            return [Reply(reply.status, list(islice(bodies, len(asked.orders)))) for asked in group]
+            return [replace(reply, body=list(islice(bodies, len(asked.orders)))) for asked in group]
         if len(group) > 1 and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             # One of them is refused for all: each for itself, then.
             return [self._route(asked.request_id, list(asked.orders)) for asked in group]

@@ -9,7 +9,8 @@ from flask import Response, g, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from api import units
-from api.balancer import BalancerClient
+from api.abandoned import Abandoned
+from api.balancer import BalancerClient, NoBalancer
 from api.grouping import Grouping
 from api.schemas import (
     EXAMPLE,
@@ -26,6 +27,7 @@ from api.schemas import (
 from api.watch import Watch
 from grid import session_ids
 from grid.bodies import answer, check, check_each, read_one_or_many
+from grid.http import Reply
 from grid.metrics import api_metrics
 from grid.problems import Problem, invalid_field
 
@@ -70,7 +72,9 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], retry_after_s: int) -> APIBlueprint:
+def create_routes(
+    balancer: BalancerClient, watch: Watch, abandoned: Abandoned, zones: Sequence[str], retry_after_s: int
+) -> APIBlueprint:
     answers = api_metrics().answers
     grouped = Grouping(lambda ids, orders: balancer.call("POST", "/route", ids, orders))
     routes = APIBlueprint("api", __name__, abp_tags=[Tag(name="charging")])
@@ -105,7 +109,7 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
         )
         if wanted:
             orders = [_order(request, _session_id(request.zone or zones[0], key, i)) for i, request in wanted.items()]
-            reply = grouped(g.request_id, orders)
+            reply = _route(orders, repeatable=key is not None)
             if reply.status != HTTPStatus.MULTI_STATUS:
                 return answer([reply.body], many=False)
             for (i, request), decided in zip(wanted.items(), reply.body, strict=True):
@@ -140,6 +144,20 @@ def create_routes(balancer: BalancerClient, watch: Watch, zones: Sequence[str], 
     @routes.get("/grid", summary="Every substation", responses={200: Grid, 503: _UNAVAILABLE})
     def grid() -> Response:
         return _translated("GET", "/grid", units.grid)
+
+    def _route(orders: Sequence[dict[str, Any]], repeatable: bool) -> Reply:
+        """Have them placed. What failed and may be placed even so is abandoned, unless its caller can repeat it."""
+        try:
+            reply = grouped(g.request_id, orders)
+        except NoBalancer as error:
+            if error.in_doubt and not repeatable:
+                abandoned.add(order["session_id"] for order in orders)
+            raise
+        if reply.in_doubt and not repeatable:
+            bodies = reply.body if reply.status == HTTPStatus.MULTI_STATUS else [reply.body] * len(orders)
+            decided = zip(orders, bodies, strict=True)
+            abandoned.add(order["session_id"] for order, body in decided if body["status"] not in _ACCEPTED)
+        return reply
 
     def _session(method: str, session_id: str) -> Response:
         if not session_ids.is_valid(session_id):
@@ -190,6 +208,7 @@ def _order(wanted: ChargeRequest, session_id: str) -> dict[str, Any]:
 
 def _refused(decided: dict[str, Any], prefix: str) -> dict[str, Any]:
     """A problem that the balancer found, its fields named as the api names them in an array."""
+    decided = {name: value for name, value in decided.items() if name != "in_doubt"}
     if "errors" not in decided:
         return decided
     return {**decided, "errors": [{**error, "field": prefix + error["field"]} for error in decided["errors"]]}

@@ -85,7 +85,7 @@ class Session(BaseModel):
     """A request's life, from accepted to finished."""
 
     session_id: str
-    state: str = Field(description="waiting, reserved, charging, unsettled, requested, finished, cancelled or expired")
+    state: str = Field(description="waiting, reserved, charging, cancelling, finished, cancelled or expired")
     substation: str | None = Field(description="none while it waits, or if it never had one")
     position: int | None = Field(description="in line, from 1, while it waits")
     estimated_start: str | None = Field(description="while it waits: when its turn should come")
@@ -101,7 +101,10 @@ class Session(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The answer to a request that charges now. In an array each item has the status it would have had alone."""
+    """The answer to a request that has a substation, which starts it within a heartbeat, mostly at once.
+
+    In an array each item has the status it would have had alone.
+    """
 
     status: int
     session_id: str
@@ -132,7 +135,7 @@ class Waiting(BaseModel):
 class Substation(BaseModel):
     substation: str
     zone: str
-    state: str = Field(description="up, draining, silent, lost, or left if it was told to stop")
+    state: str = Field(description="up, deaf, draining, silent, lost, or left if it was told to stop")
     epoch: int
     capacity_kw: float
     limit_kw: float

@@ -67,7 +67,7 @@ def _substation(row: dict[str, Any]) -> dict[str, Any]:
         "capacity_kw": row["capacity"] / 1000,
         "limit_kw": row["limit"] / 1000,
         "committed_kw": row["committed"] / 1000,
-        "headroom_kw": 0.0 if row["keeps"] else (row["limit"] - row["committed"]) / 1000,
+        "headroom_kw": row["headroom"] / 1000,
         "load": round(row["load"], 4),
         "sessions": row["sessions"],
         "keeps_room_for": row["keeps"],

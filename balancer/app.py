@@ -28,10 +28,7 @@ def create_app(settings: Settings | None = None, ledgers: Mapping[str, Ledger] |
     client = Client(settings.threads, settings.connect_timeout_ms, settings.charge_timeout_ms)
     substations = SubstationClient(client)
     pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="forward")
-    dispatchers = {
-        zone: Dispatcher(ledger, substations, pool, settings.placement_attempts, settings.route_budget_ms)
-        for zone, ledger in ledgers.items()
-    }
+    dispatchers = {zone: Dispatcher(ledger, substations, pool) for zone, ledger in ledgers.items()}
 
     def redis_answers() -> str | None:
         try:

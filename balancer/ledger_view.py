@@ -9,14 +9,13 @@ from prometheus_client.registry import Collector
 from grid.ledger import Ledger, LedgerUnavailable
 from grid.metrics import LEDGER_GAUGES, ledger_gauge
 
-SUBSTATION_STATES = ("up", "draining", "silent", "lost", "left")
+SUBSTATION_STATES = ("up", "deaf", "draining", "silent", "lost", "left")
 SESSION_STATES = (
+    "waiting",
     "reserved",
     "charging",
-    "unsettled",
+    "cancelling",
     "superseded",
-    "waiting",
-    "requested",
     "finished",
     "cancelled",
     "expired",
@@ -48,8 +47,7 @@ class LedgerView(Collector):
             families["grid_ledger_capacity_watts"].add_metric(name, row.capacity)
             families["grid_ledger_limit_watts"].add_metric(name, row.limit)
             families["grid_ledger_committed_watts"].add_metric(name, row.committed)
-            free = row.limit - row.committed if row.state == "up" and not row.keeps else 0
-            families["grid_ledger_headroom_watts"].add_metric(name, free)
+            families["grid_ledger_headroom_watts"].add_metric(name, row.headroom)
             families["grid_ledger_load_ratio"].add_metric(name, row.load)
             families["grid_ledger_heartbeat_age_seconds"].add_metric(name, row.silent_ms / 1000)
             families["grid_ledger_keeps_room"].add_metric(name, row.keeps is not None)

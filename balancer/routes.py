@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response, g, jsonify, request
 
-from balancer.dispatch import Decision, Dispatcher, Result
-from balancer.schemas import RouteRequest
-from grid.bodies import answer, check_each, read_one_or_many
-from grid.ledger import Ledger, Request, SessionRecord, SubstationRecord
+from balancer.dispatch import Decision, Dispatcher
+from balancer.schemas import CancelQuery, RouteRequest
+from grid.bodies import answer, check, check_each, read_one_or_many
+from grid.ledger import Ledger, Outcome, Request, SessionRecord, SubstationRecord
 from grid.problems import Problem, invalid_field
 from grid.session_ids import zone_of
 
@@ -34,8 +34,10 @@ def create_routes(
 
     @routes.delete("/sessions/<session_id>")
     def cancel(session_id: str) -> Response:
+        abandoned = check(CancelQuery, request.args.to_dict()).abandoned
         dispatcher = dispatchers.get(zone_of(session_id))
-        return _session_or_404(session_id, dispatcher.cancel(session_id, g.request_id) if dispatcher else None)
+        found = dispatcher.cancel(session_id, g.request_id, abandoned=abandoned) if dispatcher else None
+        return _session_or_404(session_id, found)
 
     @routes.post("/waiting")
     def waiting() -> Response:
@@ -66,41 +68,43 @@ def create_routes(
 
     def _decided(request: RouteRequest, decision: Decision) -> dict[str, Any]:
         placement = decision.placement
-        if placement is not None and decision.result in _KNOWN:
+        if placement.outcome in _KNOWN:
             return {
                 "status": 201,
                 "session_id": request.session_id,
-                "state": decision.state,
+                "state": placement.state,
                 "substation": placement.substation,
                 "accepted": placement.accepted,
             }
-        if placement is not None and decision.result is Result.WAITING:
+        if placement.outcome is Outcome.WAITING:
             return {
                 "status": 202,
                 "session_id": request.session_id,
-                "state": decision.state,
+                "state": placement.state,
                 "position": placement.position or None,
                 "expected_wait_ms": placement.expected_wait_ms,
                 "accepted": placement.accepted,
             }
-        if decision.result is Result.CONFLICT:
+        if placement.outcome is Outcome.CONFLICT:
             problem = Problem("idempotency-conflict", f"{request.session_id} was asked for with other values")
-        elif decision.result is Result.TOO_BIG:
+        elif placement.outcome is Outcome.TOO_BIG:
             problem = _too_powerful(request)
-        elif decision.result is Result.TOO_LATE:
+        elif placement.outcome is Outcome.TOO_LATE:
             problem = invalid_field("ready_by", "must be in the future")
         else:
-            problem = Problem(_REFUSALS[decision.result], _why(request, decision), retry_after_s=retry_after_s)
+            in_doubt = {"in_doubt": True} if decision.in_doubt else {}
+            kind, why = _REFUSALS[placement.outcome], _why(request, decision)
+            problem = Problem(kind, why, retry_after_s=retry_after_s, **in_doubt)
         return problem.body()
 
     return routes
 
 
-_KNOWN = (Result.CHARGING, Result.ENDED)
+_KNOWN = (Outcome.PLACED, Outcome.ENDED)
 _REFUSALS = {
-    Result.FULL: "grid-full",
-    Result.UNANSWERED: "no-substation",
-    Result.UNAVAILABLE: "ledger-unavailable",
+    Outcome.FULL: "grid-full",
+    Outcome.NOWHERE: "no-substation",
+    Outcome.UNAVAILABLE: "ledger-unavailable",
 }
 
 
@@ -111,10 +115,10 @@ def _too_powerful(request: RouteRequest) -> Problem:
 
 def _why(request: RouteRequest, decision: Decision) -> str:
     zone = zone_of(request.session_id)
-    if decision.result is Result.FULL:
+    if decision.placement.outcome is Outcome.FULL:
         return f"no substation of zone {zone} has {request.watts / 1000:g} kW free, and nobody more can wait"
-    if decision.result is Result.UNANSWERED:
-        return f"no substation of zone {zone} is up, or those with room refused or did not answer"
+    if decision.placement.outcome is Outcome.NOWHERE:
+        return f"no substation of zone {zone} is up"
     return f"the ledger cannot be used: {decision.cause}"
 
 
@@ -159,6 +163,7 @@ def _substation(zone: str, row: SubstationRecord) -> dict[str, Any]:
         "capacity": row.capacity,
         "limit": row.limit,
         "committed": row.committed,
+        "headroom": row.headroom,
         "load": row.load,
         "sessions": row.sessions,
         "keeps": row.keeps,

@@ -10,6 +10,14 @@ MAX_WATTS = 1_000_000
 MAX_WATT_HOURS = 1_000_000
 
 
+class CancelQuery(BaseModel):
+    """The query of DELETE /sessions/{id}. `abandoned`: its only caller was told that it failed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    abandoned: bool = False
+
+
 class RouteRequest(BaseModel):
     """One accepted request: W, Wh, ms since the epoch. The session id begins with its zone."""
 

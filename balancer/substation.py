@@ -1,4 +1,4 @@
-"""The substations' client: starts and stops sessions there, and says how sure it is of the outcome."""
+"""The substations' client: tells them what to start and stop now, as the ledger's replies to heartbeats do later."""
 
 import logging
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 
 
 class Started(Enum):
+    """What a substation says to an order."""
+
     YES = "yes"
-    """It charges there."""
     NO = "no"
-    """It does not and never will: the substation said so."""
+    """It never will."""
     UNKNOWN = "unknown"
-    """Nobody said. Also after a refused connection: another balancer may have got through with the same request."""
 
 
 class SubstationClient:
@@ -25,19 +25,13 @@ class SubstationClient:
         self._client = client
 
     def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
-        """POST /charge for all orders at once; once more if the first got no answer (the session id makes it one)."""
-        for _ in range(2):
-            try:
-                reply = self._client.call("POST", f"{url}/charge", request_id, list(orders))
-            except NotSent:
-                break
-            except NoAnswer:
-                continue
-            if reply.status == HTTPStatus.MULTI_STATUS:
-                return [_started(item["status"]) for item in reply.body]
-            log.warning("%s answered %s to %s orders: %s", url, reply.status, len(orders), reply.body)
-            return [_started(reply.status)] * len(orders)
-        return [Started.UNKNOWN] * len(orders)
+        """POST /charge for all orders at once. Raises NotSent or NoAnswer."""
+        reply = self._client.call("POST", f"{url}/charge", request_id, list(orders))
+        if reply.status == HTTPStatus.MULTI_STATUS:
+            return [_ANSWERS.get(item["status"], Started.UNKNOWN) for item in reply.body]
+        if reply.status not in _ANSWERS:
+            raise NoAnswer(f"{url} answered {reply.status} to {len(orders)} orders: {reply.body}")
+        return [_ANSWERS[reply.status]] * len(orders)
 
     def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
         """DELETE /charge: True if the session does not run there (any more) and never will."""
@@ -53,7 +47,3 @@ _ANSWERS: dict[int, Started] = {
     HTTPStatus.CONFLICT: Started.NO,
     HTTPStatus.UNPROCESSABLE_ENTITY: Started.NO,
 }
-
-
-def _started(status: int) -> Started:
-    return _ANSWERS.get(status, Started.UNKNOWN)

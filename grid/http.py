@@ -27,8 +27,11 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """`in_doubt`: if this is no success, an earlier try of the same call may have been one."""
+
     status: int
     body: Any
+    in_doubt: bool = False
 
 
 class Client:

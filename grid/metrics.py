@@ -59,7 +59,7 @@ class ServiceMetrics:
 
 
 ANSWERS = (
-    *("charging", "waiting", "finished", "cancelled", "expired"),
+    *("reserved", "charging", "waiting", "cancelling", "finished", "cancelled", "expired"),
     *("grid-full", "too-powerful", "no-substation", "ledger-unavailable", "balancer-unavailable"),
     *("invalid-request", "idempotency-conflict", "not-json", "http-413", "http-415", "http-500"),
 )
@@ -88,8 +88,13 @@ class BalancerMetrics:
         self.placements_watts = Counter(
             "grid_placements_watts_total", "Power that the requests decided asked for", ["zone", "outcome"]
         )
-        self.retries = Counter(
-            "grid_placement_retries_total", "Placements a substation refused (no) or did not answer", ["answer"]
+        self.orders = Counter(
+            "grid_charge_orders_total",
+            "Sessions posted to their substations: started (yes), refused (no), unanswered (unknown)",
+            ["answer"],
+        )
+        self.ejections = Counter(
+            "grid_ejections_total", "Substations that got nothing new for a while because they did not answer", ["zone"]
         )
         self.reserve = Histogram(
             "grid_reserve_duration_seconds", "Time of one reserve call, a batch as one", buckets=LATENCY
@@ -116,7 +121,11 @@ class SubstationMetrics:
         self.overload = Counter("grid_substation_overload_seconds_total", "Time above the limit", SUBSTATION)
         self.started = Counter("grid_substation_sessions_started_total", "Sessions started", SUBSTATION)
         self.ended = Counter("grid_substation_sessions_ended_total", "Sessions ended", [*SUBSTATION, "how"])
-        self.refused = Counter("grid_substation_refusals_total", "POST /charge refused", [*SUBSTATION, "reason"])
+        self.refused = Counter(
+            "grid_substation_refusals_total",
+            "Sessions not started here, in POST /charge or a reply of the ledger",
+            [*SUBSTATION, "reason"],
+        )
         self.energy = Counter("grid_substation_energy_delivered_joules_total", "Energy of ended sessions", SUBSTATION)
         self.charging_time = Histogram(
             "grid_substation_charging_seconds",

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 TYPES = {
     "grid-full": (503, "No substation has room for this request, and the line is full"),
     "too-powerful": (422, "No substation is built for so much power"),
-    "no-substation": (503, "No substation with room can be reached"),
+    "no-substation": (503, "No substation is up"),
     "ledger-unavailable": (503, "The ledger does not answer"),
     "balancer-unavailable": (503, "No balancer answers"),
     "invalid-request": (422, "The request has wrong fields"),
@@ -23,6 +23,7 @@ TYPES = {
     "no-room": (409, "This substation has no room for it"),
     "wrong-epoch": (409, "Meant for another substation, or for this one before it restarted"),
     "cancelled-before": (409, "This attempt was cancelled or refused here before"),
+    "out-of-touch": (503, "This substation does not reach the ledger"),
 }
 
 

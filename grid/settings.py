@@ -77,7 +77,6 @@ class Settings(BaseSettings):
     # Ledger
     redis_url: str = Field("redis://127.0.0.1:6379/0", pattern="^(rediss?|unix)://", description="where the ledger is")
     redis_timeout_ms: PositiveInt = Field(300, description="how long Redis may take to connect or to answer")
-    reserve_ttl_ms: PositiveInt = Field(4_000, description="a reservation no heartbeat confirmed by then is unsettled")
     heartbeat_ttl_ms: PositiveInt = Field(2_500, description="a substation silent for so long gets nothing new")
     lost_ms: PositiveInt = Field(1_300, description="silent for so long after that, its sessions go elsewhere")
     patience_ms: PositiveInt = Field(
@@ -102,10 +101,8 @@ class Settings(BaseSettings):
     route_timeout_ms: PositiveInt = Field(5_000, description="how long all of them together may take")
 
     # balancer
-    route_budget_ms: PositiveInt = Field(900, description="no further substation is tried after so long")
-    charge_timeout_ms: PositiveInt = Field(400, description="how long a substation may take to answer")
+    charge_timeout_ms: PositiveInt = Field(400, description="how long a substation may take to answer POST /charge")
     connect_timeout_ms: PositiveInt = Field(300, description="how long any connection may take to open")
-    placement_attempts: PositiveInt = Field(3, description="substations tried for one request before 503")
     sweep_interval_ms: PositiveInt = Field(500, description="how often each balancer looks for what is due")
 
     # substation
@@ -131,13 +128,11 @@ class Settings(BaseSettings):
     def _consistent(self) -> "Settings":
         if self.limit_kw is not None and self.limit_kw > self.capacity_kw:
             raise ValueError("LIMIT_KW must not be above CAPACITY_KW")
-        if self.reserve_ttl_ms <= 2 * self.charge_timeout_ms + self.heartbeat_interval_ms:
-            raise ValueError("RESERVE_TTL_MS must outlast two CHARGE_TIMEOUT_MS and one HEARTBEAT_INTERVAL_MS")
-        # The last substation is tried when the budget is nearly spent, and may then take two time-outs.
-        if not self.route_budget_ms + 2 * self.charge_timeout_ms <= self.route_try_ms <= self.route_timeout_ms:
+        # A session that is refused moves once: two script calls and two POSTs.
+        if not 2 * (self.redis_timeout_ms + self.charge_timeout_ms) <= self.route_try_ms <= self.route_timeout_ms:
             raise ValueError(
                 "timeouts must shrink along the hops: "
-                "ROUTE_BUDGET_MS + 2 CHARGE_TIMEOUT_MS <= ROUTE_TRY_MS <= ROUTE_TIMEOUT_MS"
+                "2 (REDIS_TIMEOUT_MS + CHARGE_TIMEOUT_MS) <= ROUTE_TRY_MS <= ROUTE_TIMEOUT_MS"
             )
         if self.heartbeat_ttl_ms <= self.heartbeat_interval_ms:
             raise ValueError("HEARTBEAT_TTL_MS must be above HEARTBEAT_INTERVAL_MS")

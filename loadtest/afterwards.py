@@ -11,8 +11,9 @@ from loadtest.line import CANCELLED, EXPIRED, FORGOTTEN, STARTED, WAITING, Fate
 LOOK_UPS_AT_ONCE = 4
 TIMEOUT_S = 5.0
 FATES = {
-    **dict.fromkeys(("reserved", "charging", "unsettled", "finished"), STARTED),
-    **{state: state for state in (WAITING, EXPIRED, CANCELLED)},
+    **dict.fromkeys(("reserved", "charging", "finished"), STARTED),
+    **dict.fromkeys(("cancelling", "cancelled"), CANCELLED),
+    **{state: state for state in (WAITING, EXPIRED)},
 }
 """By the session's state. Who waited cannot be in any other."""
 

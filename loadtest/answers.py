@@ -11,8 +11,9 @@ from loadtest.cars import Car
 GOOD = ("charging", "waiting", "refused")
 GOOD_VISITS = ("found", "cancelled")
 FINE = (*GOOD, *GOOD_VISITS)
-ACCEPTED = ("charging", "finished")
-"""States of a session that was just asked for. The second: the api asked twice, and a short one was done meanwhile."""
+ACCEPTED = ("reserved", "charging", "finished")
+"""States of a session that was just asked for. The last two: the api asked twice, and it had started, or even ended,
+before the second answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from loadtest.cars import Car
 from loadtest.desk import CONNECTION_TIMEOUT_S, NETWORK_TIMEOUT_S, Ask, Cancel, Errand, LookUp
 from loadtest.drivers import DRIVER_WEIGHT, FLEET_WEIGHT
 
-STATES = ("reserved", "charging", "unsettled", "waiting", "requested", "finished", "cancelled", "expired")
-OVER = ("cancelled", "finished", "expired")  # it was full just before, or had waited until its ready-by time
+OVER = ("cancelling", "cancelled", "finished", "expired")
+"""What a cancel may be answered. Cancelling: its substation did not answer, and stops it after its next heartbeat;
+finished or expired: it was full just before, or had waited until its ready-by time."""
+STATES = ("waiting", "reserved", "charging", *OVER)
 SOON_S = 5.0
 
 

@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
     identity = identify(settings)
     meters = Meters(settings.zone, identity.substation, identity.capacity, identity.limit)
     station = Station(identity.limit, settings.time_scale, on_end=meters.ended)
-    heartbeats = Heartbeats(ledger, station, identity, meters)
+    heartbeats = Heartbeats(ledger, station, identity, meters, settings.heartbeat_ttl_ms)
 
     def feed() -> None:
         station.wait_for_end(timeout_s=1.0)

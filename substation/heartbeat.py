@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grid.ledger import Ended, Grant, Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Listed
@@ -12,7 +13,7 @@ from substation.station import Order, Snapshot, Station, Verdict
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Heartbeats without a pause: one is superseded, one gets an epoch, one gets orders, one acknowledges them."""
+"""Heartbeats without a pause: one is superseded, one gets an epoch, one gets orders, one answers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,41 @@ class Identity:
 
 
 class Heartbeats:
-    """Sends heartbeats and does what their replies say. `epoch` is 0 until the ledger has given one."""
+    """Sends heartbeats and does what their replies say. `epoch` is 0 until the ledger has given one.
 
-    def __init__(self, ledger: Ledger, station: Station, identity: Identity, meters: Meters) -> None:
+    `ttl_ms`: how long the ledger counts on a substation after a heartbeat. A reply that is read later than that is as
+    good as none: what it says may be with others by now.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        station: Station,
+        identity: Identity,
+        meters: Meters,
+        ttl_ms: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger = ledger
         self._station = station
         self._identity = identity
         self._meters = meters
+        self._ttl_s = ttl_ms / 1000
+        self._clock = clock
         self._number = 0
+        self._acknowledged = 0
+        self._in_touch_until = clock()
         self._lock = threading.Lock()
         self.epoch = 0
         self.answered = False
 
+    @property
+    def is_in_touch(self) -> bool:
+        """Whether the ledger still counts on this substation: if not, what was meant for it may be with others."""
+        return self._clock() < self._in_touch_until
+
     def beat(self, state: str = "up") -> None:
-        """One heartbeat; another at once if the reply ordered anything or gave a new epoch.
+        """One heartbeat; another at once if the reply gave a new epoch, or made anything start or stop.
 
         Raises LedgerUnavailable if the ledger does not answer; nothing is lost then, the next one says it all.
         """
@@ -58,6 +80,7 @@ class Heartbeats:
 
     def _beat_once(self, state: str) -> bool:
         self._number += 1
+        sent = self._clock()
         snapshot = self._station.snapshot()
         self._meters.show(snapshot)
         try:
@@ -66,7 +89,14 @@ class Heartbeats:
             self.answered = False
             self._meters.heartbeat("unanswered")
             raise
+        if self._clock() > sent + self._ttl_s:
+            log.warning("the reply to heartbeat %s came too late and is ignored", self._number)
+            self._meters.heartbeat("unanswered")
+            return True
         self._meters.heartbeat(reply.outcome)
+        self._acknowledged = self._number
+        if reply.outcome == "ok":
+            self._in_touch_until = sent + self._ttl_s
         return self._act_on(reply, snapshot)
 
     def _message(self, snapshot: Snapshot, state: str) -> Heartbeat:
@@ -78,19 +108,15 @@ class Heartbeats:
             number=self._number,
             capacity=identity.capacity,
             limit=identity.limit,
+            acknowledged=self._acknowledged,
+            could_take=identity.limit - snapshot.drawn,
             state=state,
             sessions=[
-                Listed(
-                    session=charging.order.session,
-                    attempt=charging.order.attempt,
-                    watts=charging.order.watts,
-                    energy_wh=charging.order.energy_wh,
-                    delivered_wh=charging.delivered_wh(snapshot.now),
-                    vehicle=charging.order.vehicle,
-                )
+                Listed(o.session, o.attempt, o.watts, o.energy_wh, charging.delivered_wh(snapshot.now), o.vehicle)
                 for charging in snapshot.charging
+                for o in (charging.order,)
             ],
-            ended=[Ended(end.session, end.attempt, end.how, end.delivered_wh) for end in snapshot.unreported],
+            ended=[Ended(e.session, e.attempt, e.how, e.delivered_wh, e.highest) for e in snapshot.unreported],
         )
 
     def _act_on(self, reply: HeartbeatReply, snapshot: Snapshot) -> bool:
@@ -110,19 +136,25 @@ class Heartbeats:
         if reply.outcome == "ok":
             self.answered = True
             self._station.reported(snapshot.unreported)
+        is_news = False
         for cancel in reply.cancels:
             log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)
-            self._station.stop(cancel.session, cancel.attempt)
-        self._start(reply.grants)
-        return bool(reply.cancels or reply.grants)
+            is_news |= self._station.stop(cancel.session, cancel.attempt)
+        return self._start(reply.grants) or is_news
 
-    def _start(self, grants: Sequence[Grant]) -> None:
-        """Start those whose turn has come; of any that does not fit, the next heartbeat says that it never ran."""
+    def _start(self, grants: Sequence[Grant]) -> bool:
+        """Start what is given to this substation; True if any was not known here before.
+
+        The next heartbeat lists each of them, or says how it ended.
+        """
         orders = [Order(grant.session, grant.attempt, grant.vehicle, grant.watts, grant.energy_wh) for grant in grants]
+        is_news = False
         for grant, verdict in zip(grants, self._station.charge(orders), strict=True):
-            if verdict is Verdict.CHARGING:
+            if verdict is Verdict.STARTED and grant.waited is not None:
                 self._meters.waited(grant.priority, grant.waited)
-            elif verdict is not Verdict.FINISHED:
-                log.warning("%s was given to us and is not started: %s", grant.session, verdict)
+            elif verdict not in (Verdict.STARTED, Verdict.CHARGING):
+                log.warning("%s was given to us and does not start: %s", grant.session, verdict)
                 self._meters.refused(verdict)
                 self._station.stop(grant.session, grant.attempt)
+            is_news |= verdict in (Verdict.STARTED, Verdict.NO_ROOM)
+        return is_news

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 JOULES_PER_WH = 3600
 ENDS = ("finished", "cancelled", "stopped")
-REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH)
+REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH, Verdict.OUT_OF_TOUCH)
 PRIORITIES = ("emergency", "normal", "flexible")
 ANSWERS = ("ok", "registered", "late", "superseded", "unanswered")
 """Of the ledger, to a heartbeat."""

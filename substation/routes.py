@@ -21,7 +21,7 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
         items, many = read_one_or_many()
         orders = [check(ChargeOrder, item, f"{i}" if many else "") for i, item in enumerate(items)]
         epoch = heartbeats.epoch  # read once: a heartbeat may change it meanwhile
-        verdicts = admit(orders, identity, epoch, station)
+        verdicts = admit(orders, identity, heartbeats, epoch, station)
         bodies = [_verdict(order, verdict, epoch) for order, verdict in zip(orders, verdicts, strict=True)]
         return answer(bodies, many)
 
@@ -59,14 +59,16 @@ def create_routes(identity: Identity, station: Station, heartbeats: Heartbeats, 
         )
 
     def _verdict(order: ChargeOrder, verdict: Verdict, epoch: int) -> dict[str, Any]:
-        if verdict in (Verdict.CHARGING, Verdict.FINISHED):
-            return {"status": 201, "session_id": order.session_id, "state": verdict}
+        if verdict in (Verdict.STARTED, Verdict.CHARGING, Verdict.FINISHED):
+            state = Verdict.CHARGING if verdict is Verdict.STARTED else verdict
+            return {"status": 201, "session_id": order.session_id, "state": state}
         meters.refused(verdict)
         why = {
             Verdict.NO_ROOM: f"{order.watts} W do not fit",
             Verdict.WRONG_EPOCH: f"this is {identity.substation}, epoch {epoch}; "
             f"not {order.substation}, epoch {order.epoch}",
             Verdict.CANCELLED_BEFORE: f"attempt {order.attempt} is over",
+            Verdict.OUT_OF_TOUCH: f"the ledger has not answered {identity.substation} for too long",
         }
         return Problem(verdict, why[verdict], session_id=order.session_id).body()
 

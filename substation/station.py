@@ -12,16 +12,18 @@ MEMORY_S = 600.0
 
 
 class Verdict(StrEnum):
-    """What a station says to an order."""
+    """What a station says to an order: it charges from now on, or does already, or has, or why it does not."""
 
+    STARTED = "started"
     CHARGING = "charging"
     FINISHED = "finished"
     NO_ROOM = "no-room"
     CANCELLED_BEFORE = "cancelled-before"
     WRONG_EPOCH = "wrong-epoch"
+    OUT_OF_TOUCH = "out-of-touch"
 
 
-_AGAIN = {"finished": Verdict.FINISHED, "refused": Verdict.NO_ROOM}
+NEVER_STARTED = "never_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,13 @@ class Charging:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an attempt ended here: as the ledger's heartbeat.lua has it, or refused (there was no room for it)."""
+    """How an attempt ended here, as the ledger's heartbeat.lua has it. `highest`: of its session's attempts."""
 
     session: str
     attempt: int
     how: str
     delivered_wh: int
+    highest: int
     at: float
     lasted_s: float = 0.0
 
@@ -135,11 +138,19 @@ class Station:
 
         False if it did not run here. The ledger is told also then: that it never will run is the answer.
         """
-        return self._stop(session, attempt, "cancelled", "cancelled")
+        with self._lock:
+            runs, is_news = self._stop(session, attempt, "cancelled", "cancelled")
+        if is_news:
+            self.on_change()
+        return runs
 
     def stop(self, session: str, attempt: int) -> bool:
-        """The same for the ledger, which has given this attempt up; it is told whether the attempt had run."""
-        return self._stop(session, attempt, "stopped", "barred")
+        """The same for the ledger, which has given this attempt up, or asks what became of it.
+
+        How it ended is among the unreported then, also if it was reported before. False if that is no news.
+        """
+        with self._lock:
+            return self._stop(session, attempt, "stopped", NEVER_STARTED)[1]
 
     def close(self) -> None:
         """Stop every car and start none from now on: this substation goes away, and others can have them."""
@@ -188,18 +199,17 @@ class Station:
             for end in ends:
                 self._unreported.pop((end.session, end.attempt), None)
 
-    def _stop(self, session: str, attempt: int | None, how: str, how_if_it_never_ran: str) -> bool:
-        with self._lock:
-            now = self._clock()
-            self._finish_due(now)
-            running = self._charging.get(session)
-            runs = running is not None and attempt in (None, running.order.attempt)
-            if running is not None and runs:
-                self._end(running, how, now)
-            elif attempt is not None:
-                self._acknowledge(session, attempt, how_if_it_never_ran, now)
-        self.on_change()
-        return runs
+    def _stop(self, session: str, attempt: int | None, how: str, how_if_it_never_ran: str) -> tuple[bool, bool]:
+        """Whether it ran, and whether its end is news."""
+        now = self._clock()
+        is_news = self._finish_due(now)
+        running = self._charging.get(session)
+        if running is not None and attempt in (None, running.order.attempt):
+            self._end(running, how, now)
+            return True, True
+        if attempt is not None:
+            is_news |= self._acknowledge(session, attempt, how_if_it_never_ran, now)
+        return False, is_news
 
     def _recall(self, order: Order) -> Verdict | None:
         """What was already said about this attempt, or to a later one; None if it is news."""
@@ -208,8 +218,8 @@ class Station:
             return Verdict.CHARGING
         before = self._memory.get(order.session)
         if before is not None and order.attempt <= before.attempt:
-            same = order.attempt == before.attempt
-            return _AGAIN.get(before.how, Verdict.CANCELLED_BEFORE) if same else Verdict.CANCELLED_BEFORE
+            finished = order.attempt == before.attempt and before.how == "finished"
+            return Verdict.FINISHED if finished else Verdict.CANCELLED_BEFORE
         if running is not None and order.attempt < running.order.attempt:
             return Verdict.CANCELLED_BEFORE
         return None
@@ -219,7 +229,7 @@ class Station:
         if running is not None:
             self._end(running, "stopped", now)
         if not self._open or self._drawn + order.watts > self.limit:
-            self._remember(End(order.session, order.attempt, "refused", 0, now))
+            self._tell(End(order.session, order.attempt, NEVER_STARTED, 0, order.attempt, now))
             return Verdict.NO_ROOM
         seconds = order.energy_wh / order.watts * 3600 / self.time_scale
         self._charging[order.session] = Charging(order, now, now + seconds)
@@ -229,7 +239,7 @@ class Station:
             self._lock.notify()
         self._started += 1
         self._draw(order.watts, now)
-        return Verdict.CHARGING
+        return Verdict.STARTED
 
     def _finish_due(self, now: float) -> bool:
         changed = False
@@ -245,21 +255,26 @@ class Station:
         order = running.order
         del self._charging[order.session]
         self._draw(-order.watts, now)
-        end = End(order.session, order.attempt, how, running.delivered_wh(now), now, now - running.started)
-        self._remember(end)
-        self._unreported[order.session, order.attempt] = end
+        delivered_wh, lasted_s = running.delivered_wh(now), now - running.started
+        end = End(order.session, order.attempt, how, delivered_wh, order.attempt, now, lasted_s)
+        self._tell(end)
         self.on_end(end)
 
-    def _acknowledge(self, session: str, attempt: int, how: str, now: float) -> None:
-        before = self._memory.get(session)
-        if before is not None and before.attempt == attempt and before.how != "refused":
-            end = before
-        else:
-            end = End(session, attempt, how, 0, now)
-        self._unreported[session, attempt] = end
-        self._remember(end)
+    def _acknowledge(self, session: str, attempt: int, how: str, now: float) -> bool:
+        """Tell how an attempt that does not run has ended. False if nothing about it has changed."""
+        before, running = self._memory.get(session), self._charging.get(session)
+        if before is None or before.attempt < attempt or (before.attempt == attempt and before.how == NEVER_STARTED):
+            highest = max(attempt, running.order.attempt) if running else attempt
+            self._tell(End(session, attempt, how, 0, highest, now))
+            return before is None or (before.attempt, before.how) != (attempt, how)
+        if before.attempt > attempt:
+            # Whoever asks for it may not know how the later one ended.
+            self._unreported[session, attempt] = End(session, attempt, how, 0, before.attempt, now)
+        self._unreported[session, before.attempt] = before
+        return False
 
-    def _remember(self, end: End) -> None:
+    def _tell(self, end: End) -> None:
+        self._unreported[end.session, end.attempt] = end
         # A lower attempt may outlive a higher one that was cancelled before it came: the higher one counts.
         before = self._memory.get(end.session)
         if before is None or before.attempt <= end.attempt:

@@ -38,7 +38,6 @@ def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> 
         zone: Ledger(
             redis,
             zone,
-            reserve_ttl_ms=settings.reserve_ttl_ms,
             heartbeat_ttl_ms=settings.heartbeat_ttl_ms,
             lost_ms=settings.lost_ms,
             patience_ms=settings.in_real_ms(settings.patience_ms),

@@ -17,7 +17,12 @@ NAMES = (
     "waiting",
     "waiting_by_power",
     "pace",
+    "ejected",
+    "format",
 )
+
+FORMAT = "2"
+"""Of what the keys hold. It goes up when a service of the version before could not work with them."""
 
 
 def key(zone: str, name: str) -> str:

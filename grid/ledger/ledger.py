@@ -5,15 +5,16 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib import resources
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from grid.ledger.breaker import Breaker
-from grid.ledger.keys import key, zone_keys
+from grid.ledger.keys import FORMAT, key, zone_keys
 from grid.ledger.records import (
     Cancel,
+    Cancelled,
     Grant,
     Heartbeat,
     HeartbeatReply,
@@ -22,7 +23,6 @@ from grid.ledger.records import (
     Outcome,
     Pace,
     Placement,
-    Release,
     Request,
     SessionRecord,
     SubstationRecord,
@@ -39,7 +39,11 @@ Answer = TypeVar("Answer")
 
 
 class LedgerUnavailable(Exception):
-    """Redis did not answer, or not with an answer."""
+    """Redis did not answer, or not with an answer. What was asked may have been done."""
+
+
+class NotAsked(LedgerUnavailable):
+    """Nothing was sent: Redis has not answered the last calls, or its keys are in another format."""
 
 
 def _script(name: str, *parts: str) -> str:
@@ -54,7 +58,6 @@ def _script(name: str, *parts: str) -> str:
 class Ledger:
     """One zone's ledger.
 
-    `reserve_ttl_ms`: how long a reservation waits for its substation's confirmation.
     `heartbeat_ttl_ms`: how long a substation stays routable after a heartbeat.
     `lost_ms`: how long after that its sessions count as interrupted.
     `patience_ms`: how soon a session that named no ready-by time should begin.
@@ -74,7 +77,6 @@ class Ledger:
         redis: Redis,
         zone: str,
         *,
-        reserve_ttl_ms: int = 4_000,
         heartbeat_ttl_ms: int = 2_500,
         lost_ms: int = 1_300,
         patience_ms: int = 1_800_000,
@@ -88,13 +90,13 @@ class Ledger:
     ) -> None:
         self.zone = zone
         self._redis = redis
-        self._heartbeat_ttl_ms = heartbeat_ttl_ms
         self._lost_ms = lost_ms
         self._priority_shift_ms = priority_shift_ms
         self._longest_line = longest_line
         self._time_scale = time_scale
         self._always = {
-            "reserve_ttl": reserve_ttl_ms,
+            "format": FORMAT,
+            "ttl": heartbeat_ttl_ms,
             "retention": retention_ms,
             "patience": patience_ms,
             "give_up": give_up_ms,
@@ -108,45 +110,56 @@ class Ledger:
         self._keys = zone_keys(zone)
         self._reserve = redis.register_script(_script("reserve", "pick", "serve"))
         self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve"))
-        self._release = redis.register_script(_script("release"))
+        self._cancel = redis.register_script(_script("cancel"))
+        self._ping = redis.register_script(_script("ping"))
+        self._eject = redis.register_script(_script("eject"))
         self._sweep = redis.register_script(_script("sweep"))
 
-    def reserve(self, requests: Iterable[Request], avoid: Iterable[str] = ()) -> list[Placement]:
+    def reserve(self, requests: Iterable[Request]) -> list[Placement]:
         """Place each request on a substation that has room, or in line, in one atomic step.
 
-        See lua/reserve.lua, and lua/pick.lua for which one. `avoid` names substations that have just refused.
-        O(log N + WINDOW) per request for N substations; O(log W) more for W who wait.
+        See lua/reserve.lua, and lua/pick.lua for which one. O(log N + WINDOW) per request for N substations;
+        O(log W) more for W who wait.
         """
-        asked = {
-            "requests": [_without_none(asdict(request)) for request in requests],
-            "avoid": list(avoid),
-            "longest_line": self._longest_line,
-        }
+        return self._place([_without_none(asdict(request)) for request in requests], ())
+
+    def move(self, refused: Iterable[tuple[Request, Placement]]) -> list[Placement]:
+        """Place elsewhere, or in line, what the substation of a placement has refused for good; in one atomic step.
+
+        What has moved already stays where it is. As `reserve` otherwise.
+        """
+        pairs = list(refused)
+        requests = [_without_none(asdict(request)) | {"refused": was.attempt} for request, was in pairs]
+        return self._place(requests, {was.substation for _, was in pairs})
+
+    def _place(self, requests: list[dict[str, Any]], avoid: Iterable[str]) -> list[Placement]:
+        asked = {"requests": requests, "avoid": list(avoid), "longest_line": self._longest_line}
         return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run(self._reserve, asked)]
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
         """Tell the ledger what a substation really carries; see lua/heartbeat.lua. O(S log T)."""
-        asked = {
-            "substation": beat.substation,
-            "url": beat.url,
-            "epoch": beat.epoch,
-            "number": beat.number,
-            "capacity": beat.capacity,
-            "limit": beat.limit,
-            "state": beat.state,
-            "sessions": _columns(beat.sessions),
-            "ended": beat.ended,
-            "ttl": self._heartbeat_ttl_ms,
-        }
+        asked = vars(beat) | {"sessions": _columns(beat.sessions)}
         outcome, epoch, cancels, grants = self._run(self._heartbeat, asked, somebody_waits=False)
         return HeartbeatReply(
             outcome, epoch, [Cancel(*cancel) for cancel in cancels], [Grant(*grant) for grant in grants]
         )
 
-    def release(self, releases: Sequence[Release]) -> list[str]:
-        """Give commitments back, each once; the sessions' states afterwards ('' if unknown). See lua/release.lua."""
-        asked = {"releases": [release._asdict() for release in releases]}
-        return cast(list[str], self._run(self._release, asked))
+    def cancel(self, session: str, stopped: int = 0, abandoned: bool = False) -> Cancelled:
+        """Its owner wants it no longer. Its watts come back when its substation has stopped it. O(log T).
+
+        `stopped`: the attempt of which its substation has said so. `abandoned`: also if it is not known (yet), it must
+        never start. See lua/cancel.lua.
+        """
+        asked = {"session": session, "stopped": stopped, "abandoned": abandoned}
+        return Cancelled(*self._run(self._cancel, asked))
+
+    def eject(self, placement: Placement) -> bool:
+        """Nothing new goes to this placement's substation until its next heartbeat; False if it may not be out.
+
+        See lua/eject.lua. O(log N).
+        """
+        asked = {"substation": placement.substation, "epoch": placement.epoch, "number": placement.number}
+        return bool(self._run(self._eject, asked))
 
     def sweep(self, limit: int = 100) -> Swept:
         """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit log T)."""
@@ -154,7 +167,7 @@ class Ledger:
         return Swept._make(self._run(self._sweep, asked, somebody_waits=False))
 
     def session(self, session: str) -> SessionRecord | None:
-        """One session, or None if the ledger does not know it (any more). O(log W), two round trips; W wait."""
+        """One session, or None if the ledger does not know it (any more). O(log W), one round trip; W wait."""
         text, delivered, rank, (pace_ms, pace_watts), charging = self._pipe(
             ("HGET", key(self.zone, "sessions"), session),
             ("HGET", key(self.zone, "delivered"), session),
@@ -165,7 +178,6 @@ class Ledger:
         if text is None:
             return None
         record = json.loads(text)
-        (substation,) = self._pipe(("HGET", key(self.zone, "substations"), record["substation"]))
         position = 0 if rank is None else rank + 1
         pace = Pace(pace_ms or "", pace_watts or "", int(charging or 0))
         return SessionRecord(
@@ -176,14 +188,13 @@ class Ledger:
             energy_wh=record["energy_wh"],
             delivered_wh=record["done"] + int(delivered or 0),
             substation=record["substation"],
-            url=json.loads(substation)["url"] if substation else "",
             attempt=record["attempt"],
             accepted=record["accepted"],
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
             position=position,
-            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace),
+            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace) if position else None,
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:
@@ -214,9 +225,10 @@ class Ledger:
             ("HGETALL", key(self.zone, "substations")),
             ("ZRANGE", key(self.zone, "limit"), "0", "-1", "WITHSCORES"),
             ("HGETALL", key(self.zone, "committed")),
+            ("ZRANGE", key(self.zone, "headroom"), "0", "-1", "WITHSCORES"),
             ("TIME",),
         )
-        substations, limits, committed = answers[0], dict(answers[1]), answers[2]
+        substations, limits, committed, headroom = answers[0], dict(answers[1]), answers[2], dict(answers[3])
         now = self._now(time)
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
@@ -232,6 +244,7 @@ class Ledger:
                     capacity=about["capacity"],
                     limit=int(limits.get(name, 0)),
                     committed=int(committed.get(name, 0)),
+                    headroom=max(0, int(headroom.get(name, 0))),
                     sessions=sessions,
                     silent_ms=max(0, now - about["heard"]),
                     keeps=about.get("keeps"),
@@ -245,8 +258,8 @@ class Ledger:
         return {state: int(number) for state, number in states.items()}
 
     def ping(self) -> None:
-        """Returns if Redis answers."""
-        self._pipe(("PING",), somebody_waits=False)
+        """Returns if Redis answers, and has no keys of another format."""
+        self._run(self._ping, {}, somebody_waits=False)
 
     def _takes_ms(self, record: dict[str, Any]) -> int:
         energy_wh: int = record["energy_wh"]
@@ -269,14 +282,20 @@ class Ledger:
 
     def _call(self, ask_redis: Callable[[], Answer], somebody_waits: bool) -> Answer:
         if somebody_waits and self._breaker.is_open:
-            raise LedgerUnavailable("Redis has not answered the last calls")
+            raise NotAsked("Redis has not answered the last calls")
         try:
             answer = ask_redis()
         except (ConnectionError, TimeoutError) as error:
             self._breaker.failed(error)
             raise LedgerUnavailable(str(error)) from error
         except RedisError as error:
-            raise LedgerUnavailable(str(error)) from error
+            kind, _, found = str(error).partition(" ")
+            if kind != "FORMAT":
+                raise LedgerUnavailable(str(error)) from error
+            raise NotAsked(
+                f"Redis has zone {self.zone} in format {found}, and this version reads format {FORMAT}: "
+                f"stop all services, delete its keys ({key(self.zone, '*')}) and start them in one version"
+            ) from error
         self._breaker.succeeded()
         return answer
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """What `reserve` decided about one request (see lua/reserve.lua)."""
+    """What `reserve` decided about one request (see lua/reserve.lua); UNAVAILABLE if it could not be asked."""
 
     PLACED = "placed"
     WAITING = "waiting"
@@ -16,15 +16,7 @@ class Outcome(StrEnum):
     TOO_BIG = "too-big"
     TOO_LATE = "too-late"
     NOWHERE = "nowhere"
-
-
-class ReleaseOutcome(StrEnum):
-    """Why a commitment is given back (see lua/release.lua)."""
-
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    CANCELLED = "cancelled"
-    CANCELLING = "cancelling"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,7 @@ def expected_wait_ms(position: int, watts: int, takes: int, pace: Pace) -> int |
 
 
 class Placement(NamedTuple):
-    """The answer to one request; only `outcome` is set when it is FULL, TOO_BIG, TOO_LATE, NOWHERE or CONFLICT."""
+    """The answer to one request; all but `outcome` is set when it is PLACED, WAITING or ENDED."""
 
     outcome: Outcome
     state: str = ""
@@ -78,6 +70,8 @@ class Placement(NamedTuple):
     energy_wh: int = 0
     """What is still missing: less than was asked for when an earlier attempt was interrupted."""
     accepted: int = 0
+    number: int = 0
+    """Of the substation's last heartbeat."""
     position: int = 0
     """In line, from 1; 0 if it does not wait."""
     pace_ms: str = ""
@@ -91,10 +85,12 @@ class Placement(NamedTuple):
         return expected_wait_ms(self.position, self.watts, self.takes, pace)
 
 
-class Release(NamedTuple):
-    session: str
+class Cancelled(NamedTuple):
+    """What a cancel found (see lua/cancel.lua): while `state` is cancelling, which attempt is to be stopped where."""
+
+    state: str
     attempt: int
-    outcome: ReleaseOutcome
+    url: str
 
 
 class Listed(NamedTuple):
@@ -109,17 +105,24 @@ class Listed(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A session that ended at a substation; `how` is finished, cancelled, stopped or barred (see lua/heartbeat.lua)."""
+    """How an attempt ended at a substation: finished, cancelled, stopped or never_started (see lua/heartbeat.lua).
+
+    `highest` is the highest attempt of the session that the substation remembers.
+    """
 
     session: str
     attempt: int
     how: str
     delivered_wh: int
+    highest: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Heartbeat:
-    """What a substation says of itself. `epoch` 0 asks for a new one."""
+    """What a substation says of itself. `epoch` 0 asks for a new one.
+
+    `acknowledged` is the number of the last heartbeat whose reply it has, `could_take` by its own account, in W.
+    """
 
     substation: str
     url: str
@@ -127,6 +130,8 @@ class Heartbeat:
     number: int
     capacity: int
     limit: int
+    acknowledged: int
+    could_take: int
     state: str = "up"
     sessions: list[Listed] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
@@ -138,14 +143,14 @@ class Cancel(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """A session that waited and is given to a substation, which is to start it. `waited` in ms."""
+    """A session that a substation is to start. `waited` in ms, None if it had not to wait."""
 
     session: str
     attempt: int
     vehicle: str
     watts: int
     energy_wh: int
-    waited: int
+    waited: int | None
     priority: str
 
 
@@ -164,7 +169,6 @@ class Swept(NamedTuple):
 
     silenced: list[str]
     lost: list[str]
-    unsettled: int
     interrupted: int
     expired: int
     forgotten: int
@@ -185,7 +189,6 @@ class SessionRecord:
     energy_wh: int
     delivered_wh: int
     substation: str
-    url: str
     attempt: int
     accepted: int
     ready_by: int | None
@@ -209,7 +212,7 @@ class LineRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubstationRecord:
-    """A substation as the ledger knows it; `state` is up, draining, silent, lost, or left (was draining)."""
+    """A substation as the ledger knows it; `state` is up, deaf, draining, silent, lost, or left (was draining)."""
 
     substation: str
     state: str
@@ -218,6 +221,8 @@ class SubstationRecord:
     capacity: int
     limit: int
     committed: int
+    headroom: int
+    """What the next request may take."""
     sessions: int
     silent_ms: int
     """Since its last heartbeat."""

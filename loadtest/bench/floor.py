@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from flask import Flask
 
 from balancer.app import create_app as create_balancer
-from grid.ledger import Heartbeat, HeartbeatReply, Ledger, Outcome, Placement, Request, Swept
+from grid.ledger import Heartbeat, HeartbeatReply, Ledger, Outcome, Placement, Request
+from grid.ledger.records import Swept
 from grid.settings import load_settings
 from substation.app import create_app as create_substation
 
@@ -24,19 +25,22 @@ class NoLedger(Ledger):
         self.zone = zone
         self._turns = itertools.cycle(substations.items())
 
-    def reserve(self, requests: Iterable[Request], avoid: Iterable[str] = ()) -> list[Placement]:
-        return [self._place(request) for request in requests]
+    def reserve(self, requests: Iterable[Request]) -> list[Placement]:
+        return [self._next(request) for request in requests]
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
         return HeartbeatReply("ok" if beat.epoch else "registered", EPOCH, [], [])
 
     def sweep(self, limit: int = 100) -> Swept:
-        return Swept([], [], 0, 0, 0, 0)
+        return Swept([], [], 0, 0, 0)
+
+    def eject(self, placement: Placement) -> bool:
+        return False
 
     def ping(self) -> None:
         pass
 
-    def _place(self, request: Request) -> Placement:
+    def _next(self, request: Request) -> Placement:
         substation, url = next(self._turns)
         return Placement(
             Outcome.PLACED,

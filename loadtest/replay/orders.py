@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from redis import Redis
 
-from balancer.dispatch import Result
 from grid.ledger import Ledger, Request
+from grid.ledger import Outcome as Decided
 from loadtest.replay.satisfaction import Carried, Outcome, Served
 from loadtest.replay.virtual import Clock, VirtualGrid
 from loadtest.trace import Visit
@@ -16,7 +16,7 @@ from substation.station import End
 
 # At the same instant, who leaves makes room before anybody asks.
 LEAVES, ASKS = 0, 1
-TURNED_AWAY = {Result.FULL: Outcome.REFUSED, Result.TOO_BIG: Outcome.TOO_BIG}
+TURNED_AWAY = {Decided.FULL: Outcome.REFUSED, Decided.TOO_BIG: Outcome.TOO_BIG}
 
 
 class Order(StrEnum):
@@ -67,9 +67,9 @@ def replay(
         grid.advance(at_ms)
         session = str(number)
         if what == ASKS:
-            result = grid.ask(_request(session, visits[number], order))
-            if result in TURNED_AWAY:
-                turned_away[session] = TURNED_AWAY[result]
+            decided = grid.ask(_request(session, visits[number], order))
+            if decided in TURNED_AWAY:
+                turned_away[session] = TURNED_AWAY[decided]
             heapq.heappush(events, (_left_ms(visits[number]), LEAVES, number))
         else:
             if session not in ends and session not in turned_away:

@@ -1,7 +1,8 @@
 """A grid on a virtual clock: the real scripts, dispatcher, feeders and heartbeats, and only HTTP left out.
 
-In the real grid a second may pass until a heartbeat tells a substation what it was given; here no time does. Nothing
-dies, so nobody sweeps: a jump of the clock silences no substation, and who waits does so until they leave.
+A car that is placed starts at once, by POST /charge. One that waits starts with the reply to a heartbeat: in the real
+grid a second may pass until then, here no time does. Nothing dies, so nobody sweeps: a jump of the clock silences no
+substation, and who waits does so until they leave.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from balancer.dispatch import Dispatcher, Result
+from balancer.dispatch import Dispatcher
 from balancer.substation import Started, SubstationClient
-from grid.ledger import Ledger, Request
+from grid.ledger import Ledger, Outcome, Request
 from loadtest.replay.satisfaction import Carried
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
@@ -20,7 +21,8 @@ from substation.schemas import ChargeOrder
 from substation.station import End, Snapshot, Station, Verdict
 
 ROUNDS = 100
-FOREVER_MS = 1_000_000_000
+FOREVER_MS = 10**15
+"""No substation is out of touch with the ledger, however long nothing happens."""
 
 
 class DisagreementError(Exception):
@@ -50,7 +52,8 @@ class Substation:
             limit, 1.0, clock=clock.seconds, on_change=self._change, on_end=lambda end: on_end(name, end)
         )
         self._identity = Identity(name, f"http://{name}", limit, limit)
-        self._heartbeats = Heartbeats(ledger, self.station, self._identity, Meters(ledger.zone, name, limit, limit))
+        meters = Meters(ledger.zone, name, limit, limit)
+        self._heartbeats = Heartbeats(ledger, self.station, self._identity, meters, FOREVER_MS, clock.seconds)
         self.changed = True
 
     def beat(self) -> None:
@@ -60,7 +63,7 @@ class Substation:
     def post(self, orders: Sequence[dict[str, Any]]) -> list[Verdict]:
         """POST /charge."""
         received = [ChargeOrder.model_validate(order) for order in orders]
-        return admit(received, self._identity, self._heartbeats.epoch, self.station)
+        return admit(received, self._identity, self._heartbeats, self._heartbeats.epoch, self.station)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -76,7 +79,9 @@ class _Wires(SubstationClient):
 
     def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
         verdicts = self._substations[url].post(orders)
-        return [Started.YES if verdict is Verdict.CHARGING else Started.NO for verdict in verdicts]
+        if set(verdicts) != {Verdict.STARTED}:
+            raise DisagreementError(f"{orders} were answered {verdicts}")
+        return [Started.YES] * len(orders)
 
     def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
         self._substations[url].station.cancel(session, attempt)
@@ -95,19 +100,20 @@ class VirtualGrid:
         self._clock = clock
         # One request goes to one substation, so the pool starts no thread.
         pool = ThreadPoolExecutor(1)
-        self._dispatcher = Dispatcher(ledger, _Wires(self.substations), pool, attempts=1, budget_ms=FOREVER_MS)
+        self._dispatcher = Dispatcher(ledger, _Wires(self.substations), pool)
         self._waiting: set[str] = set()
         self._settle()
 
-    def ask(self, request: Request) -> Result:
+    def ask(self, request: Request) -> Outcome:
         """POST /request-charge."""
         (decision,) = self._dispatcher.route([request], "")
-        if decision.result is Result.WAITING:
+        outcome = decision.placement.outcome
+        if outcome is Outcome.WAITING:
             self._waiting.add(request.session)
-        elif decision.result not in (Result.CHARGING, Result.FULL, Result.TOO_BIG):
+        elif outcome not in (Outcome.PLACED, Outcome.FULL, Outcome.TOO_BIG):
             raise DisagreementError(f"{request} was answered {decision}")
         self._settle()
-        return decision.result
+        return outcome
 
     def leave(self, session: str) -> None:
         """DELETE /sessions/{id}."""

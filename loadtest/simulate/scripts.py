@@ -1,24 +1,26 @@
 """Our rule, by the scripts that decide in the real grid: the ledger, on the clock of the simulation.
 
 Nothing is decided here. There are two ways to tell the ledger what happens: `Scripts` queues many calls and sends them
-in one message, the ends of sessions as `release`; `ScriptsWithHeartbeats` tells the ends as substations do, by
+in one message, the ends of sessions as `cancel`; `ScriptsWithHeartbeats` tells the ends as substations do, by
 heartbeats, one call after the other.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Listed, Outcome, Placement, Release, ReleaseOutcome, Request
+from grid.ledger import Ended, Heartbeat, Ledger, Listed, Outcome, Placement, Request
 from loadtest.simulate.timeline import Event, What
 
 MEAN_STAY_MS = 3_600_000
 FOREVER_MS = 10**12
-"""No substation falls silent here, and no reservation is looked at again."""
+"""No substation falls silent here."""
 FORGET_AFTER = 1_000
 """So many sessions that ended are remembered until the next sweep."""
 ENERGY_WH = 1
@@ -68,7 +70,6 @@ class LedgerPolicy(ABC):
         return Ledger(
             redis,
             "laboratory",
-            reserve_ttl_ms=FOREVER_MS,
             heartbeat_ttl_ms=FOREVER_MS,
             longest_line=0,
             retention_ms=0,
@@ -94,7 +95,7 @@ class LedgerPolicy(ABC):
 
 
 class Scripts(LedgerPolicy):
-    """No call waits for the answer to an earlier one: to release a session that was refused changes nothing."""
+    """No call waits for the answer to an earlier one: to cancel a session that was refused changes nothing."""
 
     def __init__(self, redis: Redis, limits: Sequence[int], protect: Sequence[int] = ()) -> None:
         super().__init__(redis, limits, protect)
@@ -102,17 +103,26 @@ class Scripts(LedgerPolicy):
         self._queueing = self._on(cast(Redis, self._queue))
 
     def _tell(self, runs: Sequence[tuple[What, Sequence[Event]]]) -> list[int | None]:
+        asked = []
         for what, run in runs:
             self._now_ms = _ms(run)
-            if what is What.ASKS:
-                self._queueing.reserve(map(_request, run))
-            else:
-                self._queueing.release([_release(event) for event in run])
+            for call in self._calls(what, run):
+                with suppress(_QueuedError):
+                    call()
+                asked.append(what)
         decisions: list[int | None] = []
-        for (what, _), answers in zip(runs, self._queue.send(), strict=True):
+        for what, answers in zip(asked, self._queue.send(), strict=True):
             if what is What.ASKS:
                 decisions += self._decisions([Placement(Outcome(answer[0]), *answer[1:]) for answer in answers])
         return decisions
+
+    def _calls(self, what: What, run: Sequence[Event]) -> Iterator[Callable[[], object]]:
+        if what is What.ASKS:
+            yield partial(self._queueing.reserve, map(_request, run))
+        else:
+            for event in run:
+                # That its substation has stopped it frees the watts at once.
+                yield partial(self._queueing.cancel, str(event.number), stopped=ATTEMPT)
 
 
 class ScriptsWithHeartbeats(LedgerPolicy):
@@ -160,7 +170,7 @@ class ScriptsWithHeartbeats(LedgerPolicy):
 
 
 class _Substation:
-    """What is plugged in at one, by number, and who has left since its last heartbeat."""
+    """What is plugged in at one, by number, and who has left since its last heartbeat. It hears every reply."""
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name
@@ -177,7 +187,7 @@ class _Substation:
 
     def heartbeat(self) -> Heartbeat:
         self._beats += 1
-        ended = [Ended(str(number), ATTEMPT, "finished", ENERGY_WH) for number in self._left]
+        ended = [Ended(str(number), ATTEMPT, "finished", ENERGY_WH, ATTEMPT) for number in self._left]
         self._left.clear()
         return Heartbeat(
             self.name,
@@ -186,24 +196,33 @@ class _Substation:
             number=self._beats,
             capacity=self._limit,
             limit=self._limit,
+            acknowledged=self._beats - 1,
+            could_take=self._limit - sum(car.watts for car in self.cars.values()),
             sessions=list(self.cars.values()),
             ended=ended,
         )
 
 
+class _QueuedError(Exception):
+    """A script was queued: what follows needs its answer, which comes later."""
+
+
 class _Queue:
-    """Stands where a ledger has its client: its scripts are queued and answered together, by `send`."""
+    """Stands where a ledger has its client: its scripts are queued and answered together, by `send`.
+
+    To run one raises _QueuedError.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._pipeline = redis.pipeline(transaction=False)
 
-    def register_script(self, text: str) -> Callable[..., list[Any]]:
+    def register_script(self, text: str) -> Callable[..., NoReturn]:
         script = self._redis.register_script(text)
 
-        def queue(keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
+        def queue(keys: Sequence[str], args: Sequence[Any]) -> NoReturn:
             script(keys=keys, args=args, client=self._pipeline)
-            return []
+            raise _QueuedError
 
         return queue
 
@@ -217,11 +236,6 @@ def _ms(run: Sequence[Event]) -> int:
 
 def _request(event: Event) -> Request:
     return Request(str(event.number), "car", event.watts, ENERGY_WH)
-
-
-def _release(event: Event) -> Release:
-    """As if its substation had refused it after all: that frees the watts of those whom no heartbeat has listed."""
-    return Release(str(event.number), ATTEMPT, ReleaseOutcome.REFUSED)
 
 
 def _listed(event: Event) -> Listed:

@@ -17,7 +17,7 @@ import api.app
 import balancer.app
 import substation.app
 from grid.http import Client, NoAnswer, NotSent, Reply
-from grid.ledger import Heartbeat, Ledger, connect
+from grid.ledger import Heartbeat, HeartbeatReply, Ledger, connect
 from grid.settings import Settings
 from substation.heartbeat import Heartbeats
 from substation.station import Snapshot, Station
@@ -130,6 +130,8 @@ class SubstationUnderTest:
 class Grid:
     monkeypatch: pytest.MonkeyPatch
     clock: Clock = field(default_factory=Clock)
+    touch: Clock = field(default_factory=Clock)
+    """By which substations know how long ago the ledger answered."""
     network: Network = field(default_factory=Network)
     redis: FakeRedis = field(default_factory=lambda: FakeRedis(decode_responses=True))
 
@@ -159,10 +161,11 @@ class Grid:
 
         def heartbeats(ledger: Ledger, station: Station, *rest: Any) -> Heartbeats:
             stations.append(station)
-            made.append(Heartbeats(ledger, station, *rest))
+            made.append(Heartbeats(ledger, station, *rest, clock=touch))
             return made[-1]
 
         self.monkeypatch.setattr("substation.app.Station", partial(Station, clock=self.clock))
+        touch = self.touch
         self.monkeypatch.setattr("substation.app.Heartbeats", heartbeats)
         settings = SETTINGS.model_copy(
             update={"substation_id": name, "zone": zone, "advertise_url": f"http://{name}", "capacity_kw": limit_kw}
@@ -175,8 +178,16 @@ class Grid:
     def stub(self, name: str, answerer: Answerer, limit_kw: int = 100, zone: str = "default") -> None:
         """A substation that the ledger believes in, and that answers as told."""
         watts = limit_kw * 1000
-        self.ledgers[zone].heartbeat(Heartbeat(name, f"http://{name}", 1, 1, watts, watts))
+        self.beat(name, watts, zone=zone)
         self.network.hosts[name] = answerer
+
+    def beat(
+        self, name: str, watts: int = 100_000, number: int = 1, zone: str = "default", **more: Any
+    ) -> HeartbeatReply:
+        """A heartbeat of a stub, by hand."""
+        drawn = sum(listed.watts for listed in more.get("sessions", ()))
+        beat = Heartbeat(name, f"http://{name}", 1, number, watts, watts, number - 1, watts - drawn, **more)
+        return self.ledgers[zone].heartbeat(beat)
 
     def watts_held(self, zone: str = "default") -> dict[str, int]:
         return {row.substation: row.committed for row in self.ledgers[zone].grid()}
@@ -185,6 +196,8 @@ class Grid:
         """Everything that is in Redis, to compare."""
         read: dict[str, Callable[[str], Any]] = {
             "hash": self.redis.hgetall,
+            "set": self.redis.smembers,
+            "string": self.redis.get,
             "zset": lambda key: self.redis.zrange(key, 0, -1, withscores=True),
         }
         return {key: read[str(self.redis.type(key))](key) for key in map(str, self.redis.scan_iter())}

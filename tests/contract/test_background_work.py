@@ -10,7 +10,8 @@ from flask import Flask
 import balancer.app
 import substation.app
 from grid.background import start_all, stop_all
-from grid.ledger import Heartbeat, LedgerUnavailable, Swept
+from grid.ledger import Heartbeat, LedgerUnavailable
+from grid.ledger.records import Swept
 from substation.heartbeat import Heartbeats
 
 from .conftest import SETTINGS, Grid
@@ -67,7 +68,7 @@ def test_a_substation_registers_tells_each_end_at_once_and_says_farewell(
         order = {"session_id": session, "attempt": 1, "substation": "one", "epoch": 1, "vehicle_id": "ev-42"}
         response = app.test_client().post("/charge", json={**order, "watts": 11_000, "energy_wh": 1})
         assert response.status_code == 201
-        told_until(lambda heartbeat, session=session: (session, 1, "finished", 1) in heartbeat.ended)  # type: ignore[misc]
+        told_until(lambda heartbeat, session=session: (session, 1, "finished", 1, 1) in heartbeat.ended)  # type: ignore[misc]
     stop_all(app)
     told_until(lambda heartbeat: heartbeat.state == "draining")
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from substation.station import Order, Verdict
 
-from .conftest import CAR, RETRY_AFTER_S, Grid, SubstationUnderTest, answers, problem_in, silent
+from .conftest import CAR, RETRY_AFTER_S, SETTINGS, Grid, SubstationUnderTest, answers, problem_in, silent
 
 HOUR_S = 3_600
 TIME_SCALE = 60
@@ -23,7 +23,7 @@ def test_a_car_that_fits_charges_at_once(grid: Grid, one: SubstationUnderTest) -
     assert session == {
         "status": 201,
         "session_id": session["session_id"],
-        "state": "charging",
+        "state": "reserved",
         "substation": "one",
         "zone": "default",
         "vehicle_id": "ev-42",
@@ -113,7 +113,7 @@ def test_while_its_substation_does_not_answer_a_cancelled_session_keeps_its_watt
     grid.stub("one", answers(201))
     url = grid.request_charge().headers["Location"]
     grid.network.hosts["one"] = silent
-    assert body_of(grid.api.delete(url))["state"] == "unsettled"
+    assert body_of(grid.api.delete(url))["state"] == "cancelling"
     assert grid.watts_held() == {"one": 11_000}
 
 
@@ -271,10 +271,20 @@ def charge_order(**fields: Any) -> dict[str, Any]:
 def test_a_substation_refuses_what_does_not_fit_and_remembers_it(one: SubstationUnderTest) -> None:
     assert one.client.post("/charge", json=charge_order()).status_code == 201
     second = charge_order(session_id="default-" + "1" * 24)
-    for _ in range(2):
-        problem = problem_in(one.client.post("/charge", json=second), 409, "no-room")
+    for why in ("no-room", "cancelled-before"):
+        problem = problem_in(one.client.post("/charge", json=second), 409, why)
         assert problem["session_id"] == second["session_id"]
     assert one.snapshot().drawn == 60_000
+
+
+def test_a_substation_that_the_ledger_has_not_answered_for_long_starts_nothing(
+    grid: Grid, one: SubstationUnderTest
+) -> None:
+    grid.touch.advance(SETTINGS.heartbeat_ttl_ms / 1000)
+    problem_in(one.client.post("/charge", json=charge_order()), 503, "out-of-touch")
+    assert one.snapshot().drawn == 0
+    one.beat()
+    assert one.client.post("/charge", json=charge_order()).status_code == 201
 
 
 @pytest.mark.parametrize("wrong", [{"epoch": 2}, {"substation": "two"}], ids=str)

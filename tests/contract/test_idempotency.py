@@ -31,7 +31,8 @@ def test_a_repeated_request_is_the_same_session(grid: Grid, one: SubstationUnder
     second = post(grid, CAR)
     one.beat()
     third = post(grid, CAR)
-    assert first.get_json() == second.get_json() == third.get_json()
+    assert first.get_json() == second.get_json() == {**(third.get_json() or {}), "state": "reserved"}
+    assert (third.get_json() or {})["state"] == "charging"
     assert first.headers["Location"] == third.headers["Location"]
     assert grid.watts_held() == {"one": 11_000}
     assert one.snapshot().started == 1
@@ -40,7 +41,7 @@ def test_a_repeated_request_is_the_same_session(grid: Grid, one: SubstationUnder
 def test_repeated_while_it_waits_for_room_it_is_not_refused(grid: Grid, one: SubstationUnderTest) -> None:
     first = session_of(post(grid, CAR))
     one.beat()
-    grid.ledger.heartbeat(Heartbeat("one", "http://one", 2, 1, 5_000, 5_000))  # restarted, with less room
+    grid.ledger.heartbeat(Heartbeat("one", "http://one", 2, 1, 5_000, 5_000, 0, 5_000))  # restarted, with less room
     again = post(grid, CAR).get_json() or {}
     assert (again["status"], again["session_id"], again["state"]) == (202, first, "waiting")
 

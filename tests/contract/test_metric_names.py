@@ -14,7 +14,8 @@ EXPECTED = {
     "balancer": {
         "grid_http",
         "grid_placements",
-        "grid_placement",
+        "grid_charge_orders",
+        "grid_ejections",
         "grid_reserve",
         "grid_forward",
         "grid_swept",

@@ -44,9 +44,9 @@ def test_decisions_are_counted_by_outcome(grid: Grid, one: SubstationUnderTest) 
             grid.request_charge(power_kw=power_kw)
 
     changed = change(grid.balancer, ask)
-    assert changed["grid_placements_total", ("charging", "60", "default")] == 2
+    assert changed["grid_placements_total", ("placed", "60", "default")] == 2
     assert changed["grid_placements_total", ("waiting", "60", "default")] == 1
-    assert changed["grid_placements_watts_total", ("charging", "default")] == 100_000
+    assert changed["grid_placements_watts_total", ("placed", "default")] == 100_000
     assert changed["grid_placements_watts_total", ("waiting", "default")] == 60_000
     assert changed["grid_reserve_duration_seconds_count", ()] == 3
     assert changed["grid_forward_duration_seconds_count", ()] == 2
@@ -60,9 +60,9 @@ def test_decisions_are_counted_by_zone(grid: Grid) -> None:
 
     changed = change(grid.balancer, lambda: [grid.request_charge(power_kw=40, zone="north") for _ in range(2)])
     assert placements(changed) == {
-        ("grid_placements_total", ("charging", "60", "north")): 1,
+        ("grid_placements_total", ("placed", "60", "north")): 1,
         ("grid_placements_total", ("waiting", "60", "north")): 1,
-        ("grid_placements_watts_total", ("charging", "north")): 40_000,
+        ("grid_placements_watts_total", ("placed", "north")): 40_000,
         ("grid_placements_watts_total", ("waiting", "north")): 40_000,
     }
 
@@ -73,11 +73,11 @@ def test_a_fleet_of_two_zones_is_counted_in_each(grid: Grid, one: SubstationUnde
 
     changed = change(grid.balancer, lambda: grid.api.post("/request-charge", json=fleet))
     assert placements(changed) == {
-        ("grid_placements_total", ("charging", "12", "default")): 1,
-        ("grid_placements_total", ("charging", "8", "north")): 1,
-        ("grid_placements_total", ("charging", "25", "north")): 1,
-        ("grid_placements_watts_total", ("charging", "default")): 11_000,
-        ("grid_placements_watts_total", ("charging", "north")): 29_000,
+        ("grid_placements_total", ("placed", "12", "default")): 1,
+        ("grid_placements_total", ("placed", "8", "north")): 1,
+        ("grid_placements_total", ("placed", "25", "north")): 1,
+        ("grid_placements_watts_total", ("placed", "default")): 11_000,
+        ("grid_placements_watts_total", ("placed", "north")): 29_000,
     }
 
 
@@ -91,10 +91,10 @@ FLEET = [CAR, {**CAR, "power_kw": 90}, {**CAR, "power_kw": -1}]
 @pytest.mark.parametrize(
     ("sent", "status", "counted"),
     [
-        ({"json": CAR}, 201, {"charging": 1}),
+        ({"json": CAR}, 201, {"reserved": 1}),
         ({"json": {**CAR, "power_kw": 999}}, 422, {"too-powerful": 1}),
         ({"json": {}}, 422, {"invalid-request": 1}),
-        ({"json": FLEET}, 207, {"charging": 1, "waiting": 1, "invalid-request": 1}),
+        ({"json": FLEET}, 207, {"reserved": 1, "waiting": 1, "invalid-request": 1}),
         ({"json": [{}, {}]}, 207, {"invalid-request": 2}),
         ({"json": []}, 422, {"invalid-request": 1}),
         ({"json": [CAR] * (SETTINGS.max_batch + 1)}, 422, {"invalid-request": 1}),
@@ -136,13 +136,19 @@ def told(grid: Grid, sent: dict[str, Any], status: int) -> dict[str, float]:
     return {labels[0]: number for (name, labels), number in changed.items() if name == "grid_answers_total"}
 
 
-def test_placements_that_failed_are_counted_by_answer(grid: Grid) -> None:
+def test_what_is_posted_to_substations_is_counted_by_answer(grid: Grid) -> None:
     grid.stub("one", answers(409))
     grid.stub("two", answers(500))
     changed = change(grid.balancer, grid.request_charge)
-    assert changed["grid_placement_retries_total", ("no",)] == 1
-    assert changed["grid_placement_retries_total", ("unknown",)] == 1
-    assert changed["grid_placements_total", ("waiting", "12", "default")] == 1
+    assert changed["grid_charge_orders_total", ("no",)] == 1
+    assert changed["grid_charge_orders_total", ("unknown",)] == 1
+    assert changed["grid_placements_total", ("placed", "12", "default")] == 1
+
+
+def test_ejections_are_counted(grid: Grid) -> None:
+    grid.stub("one", unreachable)
+    grid.stub("two", answers(201))
+    assert change(grid.balancer, grid.request_charge)["grid_ejections_total", ("default",)] == 1
 
 
 def test_a_balancer_shows_the_ledger(grid: Grid, one: SubstationUnderTest) -> None:
@@ -256,7 +262,8 @@ def test_counters_are_there_before_their_first_event(grid: Grid, metered: Substa
     for zone in ZONES:
         assert ("grid_placements_total", ("unavailable", "more", zone)) in shown
         assert ("grid_placements_watts_total", ("unavailable", zone)) in shown
-    assert ("grid_placement_retries_total", ("no",)) in shown
+    assert ("grid_charge_orders_total", ("no",)) in shown
+    assert ("grid_ejections_total", ("north",)) in shown
     assert ("grid_substation_refusals_total", ("wrong-epoch", "metered", "default")) in shown
     for priority in ("emergency", "normal", "flexible"):
         assert ("grid_substation_waited_seconds_count", (priority, "metered", "default")) in shown

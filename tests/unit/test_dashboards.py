@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from balancer.ledger_view import SESSION_STATES, SUBSTATION_STATES
+from balancer.substation import Started
+from grid.ledger import Outcome
+from grid.ledger.records import Swept
 from grid.metrics import (
+    ANSWERS,
     LEDGER_GAUGES,
     PROCESS_METRICS,
     api_metrics,
@@ -20,6 +25,7 @@ from grid.metrics import (
     service_metrics,
     substation_metrics,
 )
+from substation import meters
 from tests.dashboards import DASHBOARDS, ROOT, Query, queries, variable_queries
 
 PANELS = {f"{name}: {panel['title']}": panel for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"]}
@@ -40,6 +46,19 @@ REDIS = """
     net_input_bytes_total net_output_bytes_total rejected_connections_total up uptime_in_seconds
 """
 FOREIGN = {"up", "ALERTS", "nginx_up", *(f"redis_{name}" for name in REDIS.split())}
+VALUES = {
+    ("grid_answers", "outcome"): ANSWERS,
+    ("grid_placements", "outcome"): tuple(Outcome),
+    ("grid_charge_orders", "answer"): tuple(started.value for started in Started),
+    ("grid_swept", "kind"): Swept._fields,
+    ("grid_substation_sessions_ended", "how"): meters.ENDS,
+    ("grid_substation_refusals", "reason"): meters.REFUSALS,
+    ("grid_substation_heartbeats", "outcome"): meters.ANSWERS,
+    ("grid_ledger_sessions", "state"): SESSION_STATES,
+    ("grid_ledger_substation_state", "state"): SUBSTATION_STATES,
+}
+"""Of the labels whose values are a fixed list."""
+RULES_AND_THEIR_TESTS = sorted((ROOT / "monitoring" / "prometheus").glob("*/*.yml"))
 
 
 def own_metrics() -> set[str]:
@@ -87,6 +106,31 @@ def test_the_page_for_operators_lists_every_metric_and_no_other() -> None:
     samples = {re.sub("_(bucket|sum|count)$", "", name) for name in own_metrics()}
 
     assert listed == samples
+
+
+def matched_values(text: str, metric: str, label: str) -> set[str]:
+    """What the selectors of a metric, and of what is recorded of it, want of a label. Regular expressions are split."""
+    selectors = re.findall(rf"{metric}[\w:]*\{{([^}}]*)\}}", text)
+    matched = [values for selector in selectors for values in re.findall(rf'\b{label}(?:=~?|!=|!~)"([^"]*)"', selector)]
+    return {value for values in matched for value in values.split("|")}
+
+
+@pytest.mark.parametrize(("metric", "label"), VALUES)
+def test_every_value_of_a_label_that_a_query_or_rule_names_exists(metric: str, label: str) -> None:
+    texts = [query.expr for query in QUERIES] + [file.read_text() for file in RULES_AND_THEIR_TESTS]
+    matched = {value for text in texts for value in matched_values(text, metric, label)}
+
+    assert {
+        value for value in matched if not any(re.fullmatch(value, known) for known in VALUES[metric, label])
+    } == set()
+
+
+@pytest.mark.parametrize(("metric", "label"), VALUES)
+def test_the_page_for_operators_lists_every_value_of_a_label(metric: str, label: str) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (row,) = re.findall(rf"^\| `{metric}(?:_total)?` \|.*$", page, re.M)
+
+    assert {value for value in VALUES[metric, label] if f"`{value}`" not in row} == set()
 
 
 def test_what_the_page_for_operators_says_of_fairness_is_on_the_grid_and_recorded() -> None:

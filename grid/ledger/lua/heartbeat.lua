@@ -1,28 +1,33 @@
 --[[
-  A substation says what it is, what it really carries, and what has ended there. This is also the
-  confirmation of a reservation, the release at the end of a session, the turn of those who wait for
-  the room, and the way an empty or stale ledger learns the truth again.
+  A substation says what it is, what it really carries, and what has ended there. The reply says what it is to start
+  and to stop. This is the one way to start a session, the confirmation that it charges, the release at its end, the
+  turn of those who wait for the room, and the way an empty or stale ledger learns the truth again.
 
   ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
+             acknowledged,                                       -- number of the last heartbeat whose reply it has
+             could_take,                                         -- watts, by its own account
              sessions: { session: [], attempt: [], watts: [], energy_wh: [], delivered_wh: [], vehicle: [] },
                           -- delivered_wh as text: it is only passed on, and numbers cost 0.3 µs each to convert
-             ended: [ (session, attempt, how, delivered_wh) ],   -- since the last answered heartbeat; an array of arrays
-             ttl }                                               -- ms
+             ended: [ (session, attempt, how, delivered_wh, highest) ] }
+                                                                 -- since the last answered heartbeat; an array of arrays
   returns  { outcome, epoch, { (session, attempt) to cancel },
-             { (session, attempt, vehicle, watts, energy_wh, waited, priority) to start } }   -- waited in ms
+             { (session, attempt, vehicle, watts, energy_wh, waited, priority) to start } }
+                         -- waited in ms, false if it had not to wait
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
                          arrives late does no harm; what it carries counts when it comes with the new epoch
              ok          taken in (a repeated number is answered but not taken in again)
              late        an older number of this epoch: ignored
              superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
            What is to be started holds its watts here already. It is said again with each reply until the substation
-           lists it, or says how it ended.
+           lists it, or says how it ended. One that hears no reply is `deaf`: for `ttl` ms its heartbeats have named
+           no newer reply. It gets nothing new, and what is reserved there and not listed moves; what it lists stays.
 
-  how an attempt ended:  finished   all its energy delivered
-                         cancelled  by its owner
-                         stopped    because a heartbeat's reply said so; it was running
-                         barred     likewise, or there was no room for it: it had never run, and it never will
-  delivered_wh counts this attempt only.  O(S log T) for S sessions listed or held, T in the ledger; and serve.lua.
+  how an attempt ended:  finished       all its energy delivered
+                         cancelled      by its owner
+                         stopped        because a heartbeat's reply said so; it was running
+                         never_started  and never will: refused for want of room, or stopped before it came
+  delivered_wh counts this attempt only. `highest` is the highest attempt of the session that the substation remembers:
+  the next one must be above it.  O(S log T) for S sessions listed or held, T in the ledger; and serve.lua.
 ]]
 local id = asked.substation
 local known = read(SUBSTATIONS, id)
@@ -54,7 +59,12 @@ end
 -- Members of BY_SUBSTATION: what the ledger holds here, and is not listed as charging.
 local held = {}
 local running, ended, freed, freed_watts = {}, {}, 0, 0
-local cancels, starts = {}, {}
+local cancels, starts, not_started_watts = {}, {}, 0
+local deaf_since
+if known and known.epoch == epoch and asked.acknowledged <= known.acknowledged then
+  deaf_since = known.deaf_since or now
+end
+local deaf = deaf_since and now - deaf_since >= asked.ttl
 
 local function order_cancel(session, attempt)
   cancels[#cancels + 1] = { session, attempt }
@@ -62,20 +72,21 @@ end
 
 local function order_start(session, record)
   starts[#starts + 1] = {
-    session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done, record.waited,
+    session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done, record.waited or false,
     record.priority or 'normal',
   }
 end
 
 local function confirm(session, record)
-  if record.epoch == epoch and (record.state == 'charging' or record.cancelled) then return end
-  record.promised = true
-  if record.cancelled then
-    record.epoch = epoch
-    return write(session, record)
-  end
-  enter_held(session, record, 'charging', epoch)
-  call('ZREM', DUE, session)
+  if record.state == 'cancelling' then order_cancel(session, record.attempt) end
+  if record.epoch == epoch and record.state ~= 'reserved' then return end
+  enter_held(session, record, record.state == 'cancelling' and 'cancelling' or 'charging', epoch)
+end
+
+-- Another attempt of the session is the right one. Of each session a substation runs one attempt, the highest it knows.
+local function leave_behind(session, record)
+  if not HOLDS_WATTS[record.state] then return end
+  if record.substation == id then let_go(session, record) else supersede(session, record) end
 end
 
 local function adopt(told, record)
@@ -85,35 +96,15 @@ local function adopt(told, record)
   record.done = math.max(record.done, record.energy_wh - told.energy_wh)
   enter(told.session, record, 'charging')
   record.substation, record.epoch = id, epoch
-  record.attempt, record.watts, record.promised = told.attempt, told.watts, true
+  record.attempt, record.watts = told.attempt, told.watts
   hold(told.session, record)
   call('ZREM', DUE, told.session)
 end
 
--- Another attempt of a session that is served elsewhere, or ended: its watts count until it is cancelled.
-local function adopt_superseded(field, told)
-  count('superseded', 1)
-  hold(field, {
-    state = 'unsettled', since = now, substation = id, epoch = epoch, session = told.session,
-    attempt = told.attempt, watts = told.watts, superseded = true,
-  })
-end
-
--- An attempt runs that the ledger did not know of, so somebody may have been told that this session charges.
-local function promise(session, record)
-  if record.promised or not (HOLDS_WATTS[record.state] or UNSERVED[record.state]) then return end
-  record.promised = true
-  if record.state == 'requested' then
-    rest(session, record, 'waiting')
-  else
-    write(session, record)
-  end
-end
-
--- The record is older than what runs: Redis was rolled back, or nobody has placed the session again yet.
+-- The record is older than what runs, or ran: Redis was rolled back, or its substation had been taken for lost.
 local function is_news(record, attempt)
-  if record.cancelled or record.state == 'cancelled' then return false end
-  local runs_nowhere = UNSERVED[record.state] or record.state == 'expired'
+  if record.state == 'cancelling' or record.state == 'cancelled' then return false end
+  local runs_nowhere = record.state == 'waiting' or record.state == 'expired'
   return attempt > record.attempt or (attempt == record.attempt and runs_nowhere)
 end
 
@@ -124,7 +115,6 @@ local function take_in(told, record)
   local ours = record and record.substation == id and record.attempt == attempt
   if ours and HOLDS_WATTS[record.state] then
     running[session] = attempt
-    if record.cancelled then order_cancel(session, attempt) end
     return confirm(session, record)
   end
   local field = superseded_field(session, attempt, id)
@@ -133,23 +123,14 @@ local function take_in(told, record)
     order_cancel(session, attempt)
   elseif not record or is_news(record, attempt) then
     running[session] = attempt
-    if record and HOLDS_WATTS[record.state] then supersede(session, record) end
+    if record then leave_behind(session, record) end
     adopt(told, record)
   else
+    -- The session is served elsewhere, or over.
     running[field] = true
-    adopt_superseded(field, told)
+    hold(superseded(session, attempt, told.watts, id, epoch))
     order_cancel(session, attempt)
-    if record then promise(session, record) end
   end
-end
-
-local function take_in_all(listed, numbers)
-  local told, sessions = {}, {}
-  for n, i in ipairs(numbers) do
-    sessions[n], told[n] = listed.session[i], {}
-    for column, values in pairs(listed) do told[n][column] = values[i] end
-  end
-  for n, record in ipairs(records(sessions)) do take_in(told[n], record) end
 end
 
 -- Most are known to charge here: of those nothing else is read or written than what they have got.
@@ -172,37 +153,46 @@ local function take_in_sessions()
       news[#news + 1] = i
     end
   end
-  take_in_all(listed, news)
   for _, i in ipairs(news) do
-    if running[listed.session[i]] == listed.attempt[i] then note_delivered(i) end
+    local told = {}
+    for column, values in pairs(listed) do told[column] = values[i] end
+    take_in(told, read(SESSIONS, told.session))
+    if running[told.session] == told.attempt then note_delivered(i) end
   end
   for first = 1, #delivered, 2000 do
     call('HSET', DELIVERED, unpack(delivered, first, math.min(first + 1999, #delivered)))
   end
 end
 
+local function note_end(field, record)
+  ended[field], freed, freed_watts = true, freed + 1, freed_watts + record.watts
+end
+
 local function end_session(item)
-  local session, attempt, how, delivered_wh = item[1], item[2], item[3], item[4]
-  local field, record = session, read(SESSIONS, session)
-  if how == 'finished' and record and record.state == 'waiting' and record.attempt == attempt then
-    -- Its substation was taken for lost, and finished it nevertheless: it needs no other.
-    call('HSET', DELIVERED, session, delivered_wh)
-    return rest(session, record, 'finished')
+  local session, attempt, how, delivered_wh, highest = unpack(item)
+  local is_over = how == 'finished' or how == 'cancelled'
+  local field = superseded_field(session, attempt, id)
+  local record, old = read(SESSIONS, session), read(SESSIONS, field)
+  if old then
+    note_end(field, old)
+    give_back(field, old)
   end
   local ours = record and record.substation == id and record.attempt == attempt
-  if ours and record.state == 'cancelled' then call('HSET', DELIVERED, session, delivered_wh) end
-  if not (ours and HOLDS_WATTS[record.state]) then
-    field = superseded_field(session, attempt, id)
-    record = read(SESSIONS, field)
+  if ours and (HOLDS_WATTS[record.state] or record.state == 'cancelled') then
+    call('HSET', DELIVERED, session, delivered_wh)
   end
-  if not record then return end
-  ended[field], freed, freed_watts = true, freed + 1, freed_watts + record.watts
-  if not record.superseded then call('HSET', DELIVERED, session, delivered_wh) end
-  if how == 'finished' or how == 'cancelled' then
-    give_back(field, record, how)
-  else
-    record.promised = record.promised or how == 'stopped'
-    give_back(field, record, settled(record))
+  if ours and HOLDS_WATTS[record.state] then
+    note_end(session, record)
+    if is_over then return give_back(session, record, how) end
+    record.attempt = math.max(attempt, highest)
+    take_back(session, record)
+  elseif record and is_over and is_news(record, attempt) then
+    -- The ledger has it elsewhere, or waiting. It needs no other.
+    leave_behind(session, record)
+    ended[session], record.attempt = true, attempt
+    if how == 'finished' then record.done = record.energy_wh - delivered_wh end
+    call('HSET', DELIVERED, session, delivered_wh)
+    rest(session, record, how)
   end
 end
 
@@ -210,12 +200,13 @@ end
 local function missing(field, record)
   if record.epoch < epoch then
     -- It ran in an earlier incarnation, which is gone, or was meant for it; this one refuses that epoch.
-    give_back(field, record, record.cancelled and 'cancelled' or 'waiting')
+    take_back(field, record)
   elseif record.state == 'reserved' then
-    -- Given to it before; the reply was lost, or another heartbeat gave it.
-    if record.granted then order_start(field, record) end
+    if deaf and now - record.since >= asked.ttl then return take_back(field, record) end
+    order_start(field, record)
+    not_started_watts = not_started_watts + record.watts
   else
-    -- Unsettled; or charging in a Redis that was rolled back, and over since: the answer to a cancel says how.
+    -- To be stopped; or charging in a Redis that was rolled back, and over since: the answer says how.
     order_cancel(record.session or field, record.attempt)
   end
 end
@@ -248,16 +239,16 @@ local function measure_pace()
   call('HSET', PACE, 'at', now)
 end
 
-local function describe()
-  local changed = asked.state ~= 'up' or tonumber(call('ZSCORE', LIMIT, id)) ~= asked.limit
+local function describe(state)
+  local changed = state ~= 'up' or tonumber(call('ZSCORE', LIMIT, id)) ~= asked.limit
   if known and known.keeps and changed then stop_keeping(known) end
   if not known or epoch > known.epoch then
     if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
     call('HSETNX', COMMITTED, id, 0)
   end
   write_substation(id, {
-    url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = asked.state, heard = now,
-    keeps = known and known.keeps or nil,
+    url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = state, heard = now,
+    acknowledged = asked.acknowledged, deaf_since = deaf_since, keeps = known and known.keeps or nil,
   })
   call('ZADD', LIMIT, asked.limit, id)
 end
@@ -273,7 +264,10 @@ end
 
 local function serve_from_here()
   local keeps = known and known.keeps and read(SUBSTATIONS, id).keeps
-  reindex(id, committed(), asked.limit, keeps)
+  local held_watts = committed()
+  local room = math.min(asked.limit - held_watts, asked.could_take - not_started_watts)
+  call('ZADD', HEADROOM, room - (keeps and kept_from_others(asked.limit) or 0), id)
+  call('ZADD', LOAD, load_of(held_watts, asked.limit), id)
   if call('EXISTS', WAITING) == 0 then return end
   local line = open_line()
   if keeps then grant_what_it_keeps(line, keeps) end
@@ -284,17 +278,14 @@ local function serve_from_here()
 end
 
 if not repeated then
-  describe()
+  local state = asked.state == 'up' and deaf and 'deaf' or asked.state
+  describe(state)
   take_in_sessions()
   for _, item in ipairs(asked.ended) do end_session(item) end
   reconcile()
   if freed > 0 then measure_pace() end
-  if asked.state == 'up' then
-    serve_from_here()
-  else
-    call('ZREM', HEADROOM, id)
-    call('ZREM', LOAD, id)
-  end
+  call('SREM', EJECTED, id)
+  if state == 'up' then serve_from_here() else unlist(id) end
 end
 call('ZADD', HEARTBEATS, now + asked.ttl, id)
 write_counts()

@@ -1,5 +1,5 @@
 --[[
-  Which substation takes so many watts, and its room: where the fewest slots break, the biggest size first; of equals
+  Which substation takes so many watts: where the fewest slots break, the biggest size first; of equals
   the least loaded. If no size is protected none breaks, and it is the least loaded.
 
   A slot is room for one charger of a protected size. Free watts are as many slots of the biggest size as fit, what is
@@ -41,19 +41,19 @@ local function worth_of_slots(watts)
   return sum
 end
 
--- The first where the least breaks, its room, and what that is worth.
+-- The first where the least breaks, and what that is worth.
 local function best_of(watts, ids, rooms)
   local own = worth_of_slots(watts)
-  local best, most, least = nil, nil, math.huge
+  local best, least = nil, math.huge
   for i = 1, #ids do
     local room = tonumber(rooms[i])
     if room >= watts and not avoid[ids[i]] then
       local breaks = worth_of_slots(room) - worth_of_slots(room - watts) - own
-      if breaks < least then best, most, least = ids[i], room, breaks end
+      if breaks < least then best, least = ids[i], breaks end
       if breaks == 0 then break end
     end
   end
-  return best, most, least
+  return best, least
 end
 
 local function least_loaded(watts, first, last)
@@ -81,22 +81,16 @@ local function roomiest()
 end
 
 local function pick(watts)
-  local id, room, breaks = least_loaded(watts, 0, FIRST_LOOK - 1)
+  local id, breaks = least_loaded(watts, 0, FIRST_LOOK - 1)
   if not id then
     local leader, most = roomiest()
     if not leader or most < watts then return end
-    id, room, breaks = least_loaded(watts, FIRST_LOOK, asked.window + avoided - 1)
-    if not id then id, room, breaks = best_of(watts, { leader }, { most }) end
+    id, breaks = least_loaded(watts, FIRST_LOOK, asked.window + avoided - 1)
+    if not id then id, breaks = best_of(watts, { leader }, { most }) end
   end
   if breaks > 0 then
-    local other, its_room, its_breaks = fullest(watts)
-    if its_breaks < breaks then return other, its_room end
+    local other, its_breaks = fullest(watts)
+    if its_breaks < breaks then return other end
   end
-  return id, room
-end
-
-local seen = {}
-local function substation_of(id)
-  seen[id] = seen[id] or read(SUBSTATIONS, id) or { url = '' }
-  return seen[id]
+  return id
 end

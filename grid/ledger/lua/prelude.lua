@@ -5,8 +5,9 @@
   KEYS     all keys of a zone, in the order of grid/ledger/keys.py
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script; and in each of them
-           { retention,          -- ms that an ended session is remembered
-             reserve_ttl,        -- ms until a reservation that no heartbeat confirms is looked at again
+           { format,             -- of the keys: another one is refused with the error FORMAT <the other>
+             ttl,                -- ms after a heartbeat during which its substation is routable
+             retention,          -- ms that an ended session is remembered
              patience, give_up,  -- ms after which a session without a ready-by time should have begun, and is given up
              priority_shift,     -- ms by which emergency comes earlier, and flexible later
              time_scale,         -- simulated seconds of charging in a real second
@@ -19,6 +20,7 @@ local LOAD, HEADROOM, COMMITTED, LIMIT, HEARTBEATS = KEYS[1], KEYS[2], KEYS[3], 
 local SUBSTATIONS, EPOCHS, SESSIONS, DELIVERED = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local STATES, BY_SUBSTATION, DUE = KEYS[10], KEYS[11], KEYS[12]
 local WAITING, WAITING_BY_POWER, PACE = KEYS[13], KEYS[14], KEYS[15]
+local EJECTED, FORMAT = KEYS[16], KEYS[17]
 
 local call = redis.call
 local asked = cjson.decode(ARGV[2])
@@ -28,9 +30,24 @@ if not now then
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- An empty zone gets the format; one that was written in another format is left alone.
+local format = call('GET', FORMAT)
+if format ~= asked.format then
+  if format or call('EXISTS', SESSIONS, SUBSTATIONS) > 0 then
+    return redis.error_reply('FORMAT ' .. (format or '1'))
+  end
+  call('SET', FORMAT, asked.format)
+end
+
 local function read(hash, field)
   local text = call('HGET', hash, field)
   return text and cjson.decode(text)
+end
+
+local seen = {}
+local function substation_of(id)
+  seen[id] = seen[id] or read(SUBSTATIONS, id) or { url = '' }
+  return seen[id]
 end
 
 local function write(field, record)
@@ -64,19 +81,20 @@ local function kept_from_others(limit)
   return limit + 1
 end
 
--- Load and headroom list routable substations only, so a substation that is not there stays out.
-local function reindex(id, committed, limit, keeps)
-  call('ZADD', HEADROOM, limit - committed - (keeps and kept_from_others(limit) or 0), id)
-  call('ZADD', LOAD, limit > 0 and committed / limit or 1, id)
+local function load_of(committed, limit)
+  return limit > 0 and committed / limit or 1
 end
 
--- Whoever has just picked it knows its room.
-local function commit(id, watts, room)
+-- Load and headroom list routable substations only: nothing new goes to one that is not there.
+local function unlist(id)
+  call('ZREM', HEADROOM, id)
+  call('ZREM', LOAD, id)
+end
+
+-- Load and headroom follow, of a routable one.
+local function commit(id, watts)
   local committed = call('HINCRBY', COMMITTED, id, watts)
-  if room then return reindex(id, committed, committed - watts + room) end
-  if call('ZSCORE', LOAD, id) then
-    local limit = tonumber(call('ZSCORE', LIMIT, id))
-    call('ZINCRBY', HEADROOM, -watts, id)
-    call('ZADD', LOAD, limit > 0 and committed / limit or 1, id)
+  if call('ZADD', HEADROOM, 'XX', 'INCR', -watts, id) then
+    call('ZADD', LOAD, load_of(committed, tonumber(call('ZSCORE', LIMIT, id))), id)
   end
 end

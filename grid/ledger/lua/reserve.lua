@@ -1,12 +1,14 @@
 --[[
   Picks a substation for each request and commits its watts there, or puts it in line, in one atomic step.
 
-  ARGV[2]  { requests: [{ session, vehicle, watts, energy_wh, ready_by?, priority? }],
-             avoid: [substation],   -- those that have just refused these requests
-             longest_line }         -- so many may wait
-  returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, position,
-                              pace_ms, pace_watts, charging, takes }
-             placed   the watts are held; energy_wh is what is still missing
+  ARGV[2]  { requests: [{ session, vehicle, watts, energy_wh, ready_by?, priority?,
+                          refused? }],   -- the attempt that its substation has refused for good: the session moves
+             avoid: [substation],        -- those that have refused
+             longest_line }              -- so many may wait
+  returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, number,
+                              position, pace_ms, pace_watts, charging, takes }
+             placed   the watts are held; energy_wh is what is still missing; `number` is that of the last heartbeat
+                      of the substation
              waiting  in line, at `position`; it is given to a substation as soon as there is room, see serve.lua.
                       Every `pace_ms` a session of `pace_watts` ends in this zone (numbers as text, '' if not known
                       yet), so many are `charging`, and this one `takes` so many ms
@@ -17,37 +19,11 @@
              too-late its ready-by time has passed   (likewise)
              nowhere  no substation is routable at all   (likewise)
 
-  A known session id gets its first answer again: the id is the idempotency key.
+  A known session id gets its first answer again: the id is the idempotency key. From now on the session is the
+  ledger's: its substation reads of it in the reply to its next heartbeat, also if nobody posts the order there.
 
   O(log N + window) per request for N substations, and O(lines × log W) once if W wait: see serve.lua.
 ]]
-local function answer(outcome, record)
-  return {
-    outcome, record.state, record.substation, substation_of(record.substation).url, record.epoch, record.attempt,
-    record.watts, record.energy_wh - record.done, record.accepted,
-  }
-end
-
-local in_line = {}
-local function place_in_line(session, record)
-  local told = answer('waiting', record)
-  told[14] = takes_ms(record)
-  in_line[#in_line + 1] = { session, told }
-  return told
-end
-
--- When all of them have their places: who comes later in a fleet may be before the others.
-local function tell_places()
-  if #in_line == 0 then return end
-  local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
-  local charging = tonumber(call('HGET', STATES, 'charging') or 0)
-  for _, entry in ipairs(in_line) do
-    local session, told = unpack(entry)
-    told[10] = call('ZRANK', WAITING, session) + 1
-    told[11], told[12], told[13] = ms or '', watts or '', charging
-  end
-end
-
 -- Nil while nobody waits.
 local line = call('EXISTS', WAITING) == 1 and open_line() or nil
 local all_served = not line or line.serve()
@@ -57,9 +33,9 @@ local all_served = not line or line.serve()
 local function pick_behind_the_line(record)
   if not line then return pick(record.watts) end
   if not all_served or first_in(UNKEPT, line_of(record.watts)) then return end
-  local id, room = pick(record.watts)
+  local id = pick(record.watts)
   if id and line.keep_room_before(latest_start(record)) then return pick(record.watts) end
-  return id, room
+  return id
 end
 
 local function no_room(watts)
@@ -69,41 +45,37 @@ local function no_room(watts)
   if call('ZCARD', WAITING) >= asked.longest_line then return 'full' end
 end
 
-local function new(request)
-  return {
+-- Those of a fleet come in line one ms after the other, so that they keep their order.
+local function place(request, number)
+  if (request.ready_by or math.huge) <= now then return { outcome = 'too-late' } end
+  local record = {
     vehicle = request.vehicle, watts = request.watts, energy_wh = request.energy_wh,
     ready_by = request.ready_by, priority = request.priority,
     substation = '', epoch = 0, attempt = 0, done = 0, accepted = now,
   }
-end
-
-local placed_now = {}
-
--- Those of a fleet come in line one ms after the other, so that they keep their order.
-local function place(session, record, number)
-  local id, room = pick_behind_the_line(record)
+  local id = pick_behind_the_line(record)
   if id then
-    reserve(session, record, id, substation_of(id).epoch, room)
-    placed_now[session] = true
-    return answer('placed', record)
+    reserve(request.session, record, id)
+  else
+    local why = no_room(record.watts)
+    if why then return { outcome = why } end
+    record.latest = latest_start(record) + number - 1
+    rest(request.session, record, 'waiting')
+    line = line or open_line()
   end
-  local why = no_room(record.watts)
-  if why then return { why } end
-  record.promised = true
-  record.latest = latest_start(record) + number - 1
-  rest(session, record, 'waiting')
-  line = line or open_line()
-  return place_in_line(session, record)
+  return record
 end
 
--- Two callers have this session now, and what one of them is told the other does not know.
-local function promise(session, record)
-  if record.promised or placed_now[session] then return end
-  record.promised = true
-  write(session, record)
+-- It is queued at its old place, and the queue is served where nobody has refused.
+local function move(session, record)
+  take_back(session, record)
+  line = line or open_line()
+  all_served = line.serve()
+  return read(SESSIONS, session)
 end
 
 local function is_another(request, record)
+  if record.abandoned then return false end
   if record.vehicle ~= request.vehicle or record.watts ~= request.watts then return true end
   -- Of what heartbeats brought back after a loss, no more than that is known.
   if record.adopted then return false end
@@ -111,28 +83,38 @@ local function is_another(request, record)
     or record.priority ~= request.priority
 end
 
-local answers = {}
-for i, request in ipairs(asked.requests) do
-  local session = request.session
-  local record = read(SESSIONS, session)
-  if not record and (request.ready_by or math.huge) <= now then
-    answers[i] = { 'too-late' }
-  elseif not record then
-    answers[i] = place(session, new(request), i)
-  elseif is_another(request, record) then
-    answers[i] = { 'conflict' }
-  elseif record.state == 'requested' then
-    answers[i] = place(session, record, i)
-  elseif record.state == 'waiting' then
-    promise(session, record)
-    answers[i] = place_in_line(session, record)
-  elseif HOLDS_WATTS[record.state] and not record.cancelled then
-    promise(session, record)
-    answers[i] = answer('placed', record)
-  else
-    answers[i] = answer('ended', record)
-  end
+local function decide(request, number)
+  local record = read(SESSIONS, request.session)
+  if not record then return place(request, number) end
+  if is_another(request, record) then return { outcome = 'conflict' } end
+  if record.state == 'reserved' and record.attempt == request.refused then return move(request.session, record) end
+  return record
 end
-tell_places()
+
+local OUTCOMES = { waiting = 'waiting', reserved = 'placed', charging = 'placed' }
+
+local function answer(session, record)
+  if record.outcome then return { record.outcome } end
+  if record.state == 'waiting' then record = read(SESSIONS, session) end  -- another one's move may have served it
+  local substation = substation_of(record.substation)
+  local outcome = OUTCOMES[record.state] or 'ended'
+  local told = {
+    outcome, record.state, record.substation, substation.url, record.epoch, record.attempt, record.watts,
+    record.energy_wh - record.done, record.accepted, substation.number or 0,
+  }
+  if outcome == 'waiting' then
+    local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
+    local charging = tonumber(call('HGET', STATES, 'charging') or 0)
+    for _, more in ipairs({ call('ZRANK', WAITING, session) + 1, ms or '', watts or '', charging, takes_ms(record) }) do
+      told[#told + 1] = more
+    end
+  end
+  return told
+end
+
+-- All have their places before any is told: who comes later in a fleet may be before the others.
+local records, answers = {}, {}
+for i, request in ipairs(asked.requests) do records[i] = decide(request, i) end
+for i, request in ipairs(asked.requests) do answers[i] = answer(request.session, records[i]) end
 write_counts()
 return answers

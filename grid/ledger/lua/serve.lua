@@ -15,10 +15,10 @@ local function open_line()
   local KEEPING = 1 / 8
 
   local given = {}
-  local function grant(session, record, id, room)
-    record.promised, record.granted = true, true
+  local function grant(session, record, id)
     record.waited = (record.waited or 0) + now - record.since
-    reserve(session, record, id, substation_of(id).epoch, room)
+    reserve(session, record, id)
+    call('ZREM', DUE, session)
     given[#given + 1] = { session, record }
   end
 
@@ -32,11 +32,11 @@ local function open_line()
   end
 
   -- Too late for the next sweep to have noticed: there is nothing left to be in time for.
-  local function grant_in_time(session, record, id, room)
+  local function grant_in_time(session, record, id)
     if now >= given_up_at(record) then
       rest(session, record, 'expired')
     else
-      grant(session, record, id, room)
+      grant(session, record, id)
     end
   end
 
@@ -113,15 +113,14 @@ local function open_line()
       local front = first[i]
       local _, most = roomiest()
       local record = not is_too_big(front.line, most) and read(SESSIONS, front.session)
-      local id, free
-      if record then id, free = pick(record.watts) end
+      local id = record and pick(record.watts)
       if not id then
         if front.kind == UNKEPT and is_overdue_since(front.latest) then overtaken[#overtaken + 1] = front end
         table.remove(first, i)
       elseif keep_room_for_all(overtaken) then
         overtaken = {}
       else
-        grant_in_time(front.session, record, id, free)
+        grant_in_time(front.session, record, id)
         given_away = given_away + 1
         first[i] = first_in(front.kind, front.line)
         if not first[i] then table.remove(first, i) end

@@ -1,6 +1,7 @@
 -- What a session's states do to the watts at its substation, to the line, and to what is due.
-local HOLDS_WATTS = { reserved = true, charging = true, unsettled = true }
-local UNSERVED = { requested = true, waiting = true }
+--   waiting -> reserved -> charging -> finished | cancelled | expired, and cancelling; docs/design.md draws it.
+--   superseded is an attempt that was given up and may still run: a record of its own.
+local HOLDS_WATTS = { reserved = true, charging = true, cancelling = true, superseded = true }
 
 local function enter(session, record, state)
   if record.state then count(record.state, -1) end
@@ -31,10 +32,10 @@ local function field_of(member)
 end
 
 -- From here on the session's watts count at its substation.
-local function hold(field, record, room)
+local function hold(field, record)
   write(field, record)
   call('ZADD', BY_SUBSTATION, 0, held_as(field, record))
-  commit(record.substation, record.watts, room)
+  commit(record.substation, record.watts)
 end
 
 -- Its watts count there as before.
@@ -46,19 +47,20 @@ local function enter_held(session, record, state, epoch)
   write(session, record)
 end
 
--- From here on its substation, under its present epoch, is asked to run the next attempt.
-local function reserve(session, record, id, epoch, room)
+-- From here on its substation, under its present epoch, is to run the next attempt: each reply to a heartbeat of it
+-- says so, until it lists the attempt or says how it ended.
+local function reserve(session, record, id)
   enter(session, record, 'reserved')
   if record.attempt > 0 then
     record.done = delivered(session, record)
     call('HDEL', DELIVERED, session)
   end
-  record.substation, record.epoch, record.attempt = id, epoch, record.attempt + 1
-  hold(session, record, room)
-  call('ZADD', DUE, now + asked.reserve_ttl, session)
+  record.substation, record.epoch, record.attempt = id, substation_of(id).epoch, record.attempt + 1
+  hold(session, record)
 end
 
--- When a session that waits has waited in vain. One that charged before is plugged in: it has some time in any case.
+-- When a session that waits has waited in vain. One that had a substation before is plugged in: it has some time in
+-- any case.
 local function given_up_at(record)
   if not record.ready_by then return record.since + asked.give_up end
   return record.attempt > 0 and math.max(record.ready_by, record.since + asked.patience) or record.ready_by
@@ -73,36 +75,48 @@ local function rest(session, record, state)
 end
 
 -- Its watts no longer count.
-local function give_back(field, record, state)
+local function let_go(field, record)
   call('ZREM', BY_SUBSTATION, held_as(field, record))
   commit(record.substation, -record.watts)
-  if record.superseded then
+end
+
+local function give_back(field, record, state)
+  let_go(field, record)
+  if record.state == 'superseded' then
     count('superseded', -1)
     call('HDEL', SESSIONS, field)
   else
-    if state == 'waiting' and delivered(field, record) >= record.energy_wh then state = 'finished' end
     rest(field, record, state)
   end
 end
 
--- What becomes of a session that its substation will not run. Somebody may have been told that a `promised` one is
--- served: it waits, at its old place. Of any other, its only caller knows that it failed.
-local function settled(record)
-  if record.cancelled then return 'cancelled' end
-  return record.promised and 'waiting' or 'requested'
+-- What becomes of a session that its substation will not run any more: it waits at its old place, for what it misses.
+local function without_substation(session, record)
+  if record.state == 'superseded' then return end
+  if record.state == 'cancelling' then return 'cancelled' end
+  return delivered(session, record) >= record.energy_wh and 'finished' or 'waiting'
 end
 
--- An attempt that was given up but may still run keeps its watts under a name of its own, so that the
--- session itself can be placed elsewhere. Its substation is told to cancel it at every heartbeat.
+local function take_back(field, record)
+  give_back(field, record, without_substation(field, record))
+end
+
+-- An attempt that was given up but may still run keeps its watts under a name of its own, so that the session itself
+-- can be placed elsewhere. Its substation is told to stop it at every heartbeat.
 local function superseded_field(session, attempt, substation)
   return session .. '#' .. attempt .. '@' .. substation
 end
 
-local function supersede(session, record)
+local function superseded(session, attempt, watts, substation, epoch)
   count('superseded', 1)
-  local old = cjson.decode(cjson.encode(record))
-  old.state, old.since, old.session, old.superseded = 'unsettled', now, session, true
-  local field = superseded_field(session, old.attempt, old.substation)
+  return superseded_field(session, attempt, substation), {
+    state = 'superseded', since = now, session = session, attempt = attempt, watts = watts,
+    substation = substation, epoch = epoch,
+  }
+end
+
+local function supersede(session, record)
+  local field, old = superseded(session, record.attempt, record.watts, record.substation, record.epoch)
   write(field, old)
   call('ZREM', BY_SUBSTATION, held_as(session, record))
   call('ZADD', BY_SUBSTATION, 0, held_as(field, old))

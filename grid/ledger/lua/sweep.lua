@@ -1,23 +1,21 @@
 --[[
-  Looks at what is due: substations that fell silent, reservations nobody confirmed, who has waited too long, sessions
-  long over. Any number of balancers may call it at any time.
+  Looks at what is due: substations that fell silent, who has waited too long, sessions long over. Any number of balancers may call it at any time.
 
   ARGV[2]  { limit,    -- how many of each kind at most
              lost }    -- ms
-  returns  { {silenced}, {lost}, unsettled, interrupted, expired, forgotten }
+  returns  { {silenced}, {lost}, interrupted, expired, forgotten }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten.
                           Its state is `left` if its last heartbeat said that it was draining: it was told to stop
-             unsettled    a reservation that was not confirmed in time; its watts stay until it is cancelled
              interrupted  sessions of lost substations: they are in line again, at their old place
              expired      waiting, and its ready-by time, or `give_up` ms since it came into line, has passed
              forgotten    records of sessions that ended more than `retention` ago
-           The first two are substations, the last four how many of each this call dealt with.
+           The first two are substations, the last three how many of each this call dealt with.
 
   O(limit × log T), T sessions in the ledger.
 ]]
 local silenced, lost = {}, {}
-local unsettled, interrupted, expired, forgotten = 0, 0, 0, 0
+local interrupted, expired, forgotten = 0, 0, 0
 
 local function becomes(id, substation, state, next_look)
   substation.state = state
@@ -26,8 +24,8 @@ local function becomes(id, substation, state, next_look)
 end
 
 local function silence(id, substation)
-  call('ZREM', HEADROOM, id)
-  call('ZREM', LOAD, id)
+  unlist(id)
+  call('SREM', EJECTED, id)
   stop_keeping(substation)
   substation.left = substation.state == 'draining' or nil
   becomes(id, substation, 'silent', now + asked.lost)
@@ -40,7 +38,7 @@ local function lose(id, substation)
   for _, member in ipairs(members) do
     local field = field_of(member)
     local record = read(SESSIONS, field)
-    give_back(field, record, record.cancelled and 'cancelled' or 'waiting')
+    take_back(field, record)
     interrupted = interrupted + 1
   end
   if #members < asked.limit then
@@ -74,11 +72,6 @@ for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, ask
   if record and record.state == 'waiting' then
     rest(session, record, 'expired')
     expired = expired + 1
-  elseif record and record.state == 'reserved' then
-    call('ZREM', DUE, session)
-    enter(session, record, 'unsettled')
-    write(session, record)
-    unsettled = unsettled + 1
   else
     if record then count(record.state, -1) end
     call('ZREM', DUE, session)
@@ -88,4 +81,4 @@ for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, ask
   end
 end
 write_counts()
-return { silenced, lost, unsettled, interrupted, expired, forgotten }
+return { silenced, lost, interrupted, expired, forgotten }

@@ -56,7 +56,7 @@ class FullGrid:
 
     def beat_that_gives_one(self) -> None:
         gone = self.first.cars.pop(0)
-        (grant,) = self._beat([Ended(gone.session, gone.attempt, "finished", gone.energy_wh)])
+        (grant,) = self._beat([Ended(gone.session, gone.attempt, "finished", gone.energy_wh, gone.attempt)])
         self.first.plug_in(grant, grant.attempt)
 
     def _ask(self, powers: Sequence[int]) -> list[Placement]:

@@ -15,10 +15,10 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import track
 
-from grid.ledger import Heartbeat, Ledger, Listed, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Ledger, Listed, Outcome, Request
 from loadtest.bench.micro.cost import Cost, measure
 from loadtest.bench.micro.table import show
-from loadtest.bench.micro.zone import HOUR_MS, car
+from loadtest.bench.micro.zone import FIRST, HOUR_MS, Substation, car
 from loadtest.simulate.studies import LIMIT, MIX, PROTECT
 
 SUBSTATIONS = (10, 100_000)
@@ -43,12 +43,11 @@ class ProtectedZone:
         )
         for number in announce(range(substations), name):
             carries = self._carried() if busy else 0
-            runs = [Listed(f"{name}-{number}", 1, carries, 1, 0, "car")] if carries else []
-            url = f"http://substation-{number}:8000"
-            self.none.heartbeat(Heartbeat(f"substation-{number}", url, 1, 1, LIMIT, LIMIT, sessions=runs))
-        held: list[Release] = []
+            runs = [Listed(f"{name}-{number}", FIRST, carries, 1, 0, "car")] if carries else []
+            self.none.heartbeat(Substation(f"substation-{number}", LIMIT, runs).heartbeat())
+        held: list[str] = []
         self._ask(self.none, [car(name, LIMIT)], held)  # and so Redis has been given the script before any round
-        self.none.release(held)
+        self._cancel(held)
 
     def _carried(self) -> int:
         most = LIMIT * self._random.uniform(*BUSY)
@@ -64,15 +63,19 @@ class ProtectedZone:
     def cost(self, redis: Redis, ledger: Ledger, batch: int, calls: int) -> Cost:
         """Of a request, if so many come at once. Those who find room leave again before anybody else asks."""
         fleets = [[car(self.name, self._some_power()) for _ in range(batch)] for _ in range(calls)]
-        held: list[Release] = []
+        held: list[str] = []
         cost = measure(redis, [partial(self._ask, ledger, fleet, held) for fleet in fleets]).shared_by(batch)
-        self.none.release(held)
+        self._cancel(held)
         return cost
 
-    def _ask(self, ledger: Ledger, cars: Sequence[Request], held: list[Release]) -> None:
+    def _ask(self, ledger: Ledger, cars: Sequence[Request], held: list[str]) -> None:
         for request, placed in zip(cars, ledger.reserve(cars), strict=True):
             if placed.outcome is Outcome.PLACED:
-                held.append(Release(request.session, placed.attempt, ReleaseOutcome.REFUSED))
+                held.append(request.session)
+
+    def _cancel(self, sessions: Iterable[str]) -> None:
+        for session in sessions:
+            self.none.cancel(session, stopped=FIRST)
 
 
 def by_what_is_protected(redis: Redis, console: Console, progress: Console) -> None:

@@ -41,16 +41,16 @@ def _reserve_batch(zone: Zone) -> list[Call]:
     return [partial(zone.reserve, zone.cars(BATCH)) for _ in range(BATCHES)]
 
 
-def _release_each(zone: Zone) -> list[Call]:
+def _cancel_each(zone: Zone) -> list[Call]:
     held, zone.held = zone.held, []
-    return [partial(zone.release, one) for one in held]
+    return [partial(zone.cancel, session) for session in held]
 
 
 STEPS: Mapping[str, tuple[Callable[[Zone], list[Call]], int]] = {
     "heartbeat": (_heartbeat, 1),
     "reserve": (_reserve_one, 1),
     f"reserve, of {BATCH}": (_reserve_batch, BATCH),
-    "release": (_release_each, 1),
+    "cancel": (_cancel_each, 1),
 }
 """What is done in a round, in this order, and how many requests are in a call. What a long heartbeat leaves behind
 (Lua's garbage) is met by the reserve after it, as in a grid that has such heartbeats."""

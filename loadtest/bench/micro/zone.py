@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from grid import session_ids
-from grid.ledger import Ended, Grant, Heartbeat, Ledger, Listed, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Ended, Grant, Heartbeat, Ledger, Listed, Outcome, Request
 
 POWERS = (3_700, 7_400, 11_000, 22_000, 50_000)
 ENERGIES_WH = (10_000, 60_000)
 PLENTY = 1_000_000_000
 """W: what is measured is placing, not waiting."""
+FIRST = 1
+"""The attempt of every session: none is placed twice."""
 HOUR_MS = 3_600_000
 AT_ONCE = 1_000
 
@@ -32,7 +34,7 @@ def car(zone: str, watts: int | None = None) -> Request:
 
 @dataclass
 class Substation:
-    """The cars at one, those first that came first; a second passes from heartbeat to heartbeat."""
+    """The cars at one, those first that came first. It hears every reply; a second passes between two heartbeats."""
 
     name: str
     limit: int
@@ -45,8 +47,18 @@ class Substation:
     def heartbeat(self, ended: Sequence[Ended] = ()) -> Heartbeat:
         self.beats += 1
         self.cars = [each._replace(delivered_wh=each.delivered_wh + each.watts // 3600) for each in self.cars]
-        url = f"http://{self.name}:8000"
-        return Heartbeat(self.name, url, 1, self.beats, self.limit, self.limit, sessions=self.cars, ended=list(ended))
+        return Heartbeat(
+            substation=self.name,
+            url=f"http://{self.name}:8000",
+            epoch=1,
+            number=self.beats,
+            capacity=self.limit,
+            limit=self.limit,
+            acknowledged=self.beats - 1,
+            could_take=self.limit - sum(each.watts for each in self.cars),
+            sessions=self.cars,
+            ended=list(ended),
+        )
 
 
 class Zone:
@@ -55,19 +67,19 @@ class Zone:
     def __init__(self, redis: Redis, name: str, substations: int, cars: int, announce: Announce = iter) -> None:
         self.ledger = Ledger(redis, name, heartbeat_ttl_ms=HOUR_MS)
         self.first = Substation("substation-1", PLENTY)
-        self.held: list[Release] = []
-        """What has been reserved since it was made, to be released."""
+        self.held: list[str] = []
+        """The sessions reserved since it was made, to be cancelled."""
         self.beat(self.first.heartbeat())
         for begin in range(0, cars, AT_ONCE):
             self.reserve(come := self.cars(min(AT_ONCE, cars - begin)))
             for request in come:
-                self.first.plug_in(request, attempt=1)
+                self.first.plug_in(request, FIRST)
         self.beat(self.first.heartbeat())
         self.held.clear()
         for number in announce(range(2, substations + 1)):
             self.beat(Substation(f"substation-{number}", PLENTY).heartbeat())
         self.reserve(self.cars(1))
-        self.release(self.held.pop())  # and so Redis has been given each script before any is measured
+        self.cancel(self.held.pop())  # and so Redis has been given each script before any is measured
 
     def cars(self, number: int) -> list[Request]:
         return [car(self.ledger.zone) for _ in range(number)]
@@ -75,10 +87,11 @@ class Zone:
     def reserve(self, cars: Sequence[Request]) -> None:
         for request, placed in zip(cars, self.ledger.reserve(cars), strict=True):
             assert placed.outcome == Outcome.PLACED
-            self.held.append(Release(request.session, placed.attempt, ReleaseOutcome.CANCELLED))
+            self.held.append(request.session)
 
-    def release(self, one: Release) -> None:
-        assert self.ledger.release([one]) == ["cancelled"]
+    def cancel(self, session: str) -> None:
+        """The call that gives its watts back: its substation has stopped it."""
+        assert self.ledger.cancel(session, stopped=FIRST).state == "cancelled"
 
     def beat(self, heartbeat: Heartbeat) -> None:
         assert self.ledger.heartbeat(heartbeat).outcome == "ok"

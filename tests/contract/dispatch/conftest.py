@@ -1,4 +1,4 @@
-"""What a balancer does when a substation says no, or nothing, or when the ledger is lost in between."""
+"""What a balancer does when a substation refuses, or does not answer, or when the ledger is lost in between."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Release, ReleaseOutcome, Request
+from grid.ledger import Cancel
 
-from ..conftest import Answerer, Call, Grid, answers, silent, unreachable
+from ..conftest import Answerer, Grid, answers, problem_in, silent, unreachable
 from .conftest import charges, fails, order, route, says_no
 
 
@@ -36,21 +36,7 @@ def test_cancelling_tells_the_substation_which_attempt(grid: Grid, charging_at: 
     assert cancel(grid) == "cancelled"
     (call,) = grid.network.calls
     assert (call.method, call.path) == ("DELETE", f"/charge/{order()['session_id']}?attempt=1")
-
-
-def test_cancelling_follows_a_session_that_is_moved_meanwhile(grid: Grid, first: str) -> None:
-    def moved_meanwhile(call: Call) -> Reply:
-        grid.ledger.release([Release(order()["session_id"], 1, ReleaseOutcome.REFUSED)])
-        (moved,) = grid.ledger.reserve([Request(order()["session_id"], "ev-42", 11_000, 10_000)], avoid=[first])
-        assert moved.substation == "twin"
-        return Reply(200, {})
-
-    route(grid)
-    grid.network.hosts |= {first: moved_meanwhile, "twin": answers(200)}
-    assert cancel(grid) == "cancelled"
-    assert grid.watts_held() == {first: 0, "twin": 1_000}
-    (told,) = grid.network.calls_to("twin")
-    assert told.path == f"/charge/{order()['session_id']}?attempt=2"
+    assert grid.watts_held() == {"one": 0}
 
 
 def test_cancelling_what_holds_no_watts_bothers_no_substation(grid: Grid) -> None:
@@ -67,5 +53,32 @@ def test_a_cancel_that_did_not_get_through_is_left_to_the_heartbeat(
     grid: Grid, charging_at: str, answerer: Answerer
 ) -> None:
     grid.network.hosts[charging_at] = answerer
-    assert cancel(grid) == "unsettled"
+    assert cancel(grid) == "cancelling"
     assert grid.watts_held() == {"one": 11_000}
+    assert grid.beat("one", number=2).cancels == [Cancel(order()["session_id"], 1)]
+
+
+def test_a_balancer_that_dies_after_it_recorded_a_cancel_leaves_it_to_the_heartbeat(
+    grid: Grid, charging_at: str
+) -> None:
+    assert grid.ledger.cancel(order()["session_id"]).state == "cancelling"
+    assert grid.beat("one", number=2).cancels == [Cancel(order()["session_id"], 1)]
+    assert cancel(grid) == "cancelling"
+    grid.network.hosts[charging_at] = answers(200)
+    assert cancel(grid) == "cancelled"
+
+
+def test_what_is_abandoned_before_it_was_placed_never_charges(grid: Grid) -> None:
+    grid.stub("one", charges)
+    url = f"/sessions/{order()['session_id']}"
+    problem_in(grid.balancer.delete(url), 404, "unknown-session")
+    response = grid.balancer.delete(f"{url}?abandoned=true")
+    assert (response.status_code, response.get_json()["state"]) == (200, "cancelled")
+    (decided,) = route(grid)
+    assert (decided["status"], decided["state"]) == (201, "cancelled")
+    assert (grid.network.calls, grid.watts_held()) == ([], {"one": 0})
+
+
+@pytest.mark.parametrize("query", ["abandoned=perhaps", "attempt=1"])
+def test_a_wrong_query_is_a_422(grid: Grid, query: str) -> None:
+    problem_in(grid.balancer.delete(f"/sessions/{order()['session_id']}?{query}"), 422, "invalid-request")

@@ -2,21 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Release, ReleaseOutcome, Request
+from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Request
 from grid.ledger.keys import key
 
 # The ledger's defaults: what a test must wait for.
-RESERVE_TTL_MS, HEARTBEAT_TTL_MS, LOST_MS = 4_000, 2_500, 1_300
+HEARTBEAT_TTL_MS, LOST_MS = 2_500, 1_300
 PATIENCE_MS, GIVE_UP_MS, RETENTION_MS = 1_800_000, 43_200_000, 900_000
 PRIORITY_SHIFT_MS = 7_200_000
-HOLDS_WATTS = ("reserved", "charging", "unsettled")
+HOLDS_WATTS = ("reserved", "charging", "cancelling", "superseded")
 
 
 @dataclass
@@ -32,7 +32,10 @@ class Clock:
 
 @dataclass
 class Substation:
-    """Heartbeats by hand: `runs` and `ended` are what the next one says."""
+    """Heartbeats by hand: `runs` and `ended` are what the next one says.
+
+    `hears`: whether it reads the replies. `other_watts`: what it carries besides, unknown to the ledger.
+    """
 
     ledger: Ledger
     name: str
@@ -41,9 +44,13 @@ class Substation:
     number: int = 0
     runs: list[Listed] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
+    acknowledged: int = 0
+    hears: bool = True
+    other_watts: int = 0
 
     def beat(self, state: str = "up", number: int | None = None) -> HeartbeatReply:
         self.number = self.number + 1 if number is None else number
+        drawn = sum({listed.session: listed.watts for listed in self.runs}.values())
         reply = self.ledger.heartbeat(
             Heartbeat(
                 substation=self.name,
@@ -52,21 +59,25 @@ class Substation:
                 number=self.number,
                 capacity=self.limit,
                 limit=self.limit,
+                acknowledged=self.acknowledged,
+                could_take=self.limit - drawn - self.other_watts,
                 state=state,
                 sessions=self.runs,
                 ended=self.ended,
             )
         )
+        if self.hears:
+            self.acknowledged = self.number
         if reply.outcome == "registered":
             self.epoch = reply.epoch
             return self.beat(state)
-        if reply.outcome == "ok":
+        if reply.outcome == "ok" and self.hears:
             self.ended = []
         return reply
 
     def ask_for_an_epoch(self) -> None:
         """As a substation does that has just started, and then is not heard of again."""
-        self.ledger.heartbeat(Heartbeat(self.name, f"http://{self.name}", 0, 1, self.limit, self.limit))
+        self.ledger.heartbeat(Heartbeat(self.name, f"http://{self.name}", 0, 1, self.limit, self.limit, 0, self.limit))
 
     def starts_what_it_was_given(self, reply: HeartbeatReply) -> list[str]:
         """Runs every grant of the reply; their names."""
@@ -77,19 +88,27 @@ class Substation:
     def starts(self, session: str, watts: int = 11_000, attempt: int = 1, delivered_wh: int = 0) -> None:
         self.runs.append(Listed(session, attempt, watts, 10_000, delivered_wh, "car"))
 
-    def ends(self, session: str, how: str = "finished", delivered_wh: int = 10_000, attempt: int = 1) -> None:
+    def ends(
+        self, session: str, how: str = "finished", delivered_wh: int = 10_000, attempt: int = 1, highest: int = 0
+    ) -> None:
         self.runs = [listed for listed in self.runs if listed.session != session]
-        self.ended.append(Ended(session, attempt, how, delivered_wh))
+        self.ended.append(Ended(session, attempt, how, delivered_wh, max(attempt, highest)))
+
+    def never_starts(self, session: str, attempt: int = 1, highest: int = 0) -> None:
+        self.ends(session, "never_started", 0, attempt, highest)
 
     def restarts(self) -> None:
-        self.epoch, self.number, self.runs, self.ended = 0, 0, [], []
+        self.epoch, self.number, self.runs, self.ended, self.acknowledged = 0, 0, [], [], 0
 
 
 @dataclass
 class Zone:
+    """`is_exact`: each substation could take what the ledger thinks it could."""
+
     redis: Redis
     ledger: Ledger
     clock: Clock
+    is_exact: bool = True
 
     def substation(self, name: str, limit: int) -> Substation:
         substation = Substation(self.ledger, name, limit)
@@ -100,17 +119,21 @@ class Zone:
         self,
         session: str,
         watts: int = 11_000,
-        avoid: Sequence[str] = (),
         ready_by: int | None = None,
         priority: str = "normal",
     ) -> Placement:
-        (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000, ready_by, priority)], avoid)
+        (placement,) = self.ledger.reserve([Request(session, "car", watts, 10_000, ready_by, priority)])
         return placement
 
-    def cancel(self, session: str, attempt: int = 1) -> str:
-        """By its owner; its state afterwards. Who waits for the first time has attempt 0."""
-        (state,) = self.ledger.release([Release(session, attempt, ReleaseOutcome.CANCELLED)])
-        return state
+    def move(self, refused: Placement, session: str = "s", watts: int = 11_000) -> Placement:
+        """Its substation has refused it."""
+        (placement,) = self.ledger.move([(Request(session, "car", watts, 10_000), refused)])
+        return placement
+
+    def cancel(self, session: str) -> str:
+        """By its owner, and its substation has stopped it at once; its state afterwards."""
+        cancelled = self.ledger.cancel(session)
+        return self.ledger.cancel(session, stopped=cancelled.attempt).state
 
     def everybody_is_lost(self) -> None:
         """No heartbeat comes for so long that no substation is counted on any more."""
@@ -146,7 +169,7 @@ class Zone:
         states: Counter[str] = Counter()
         members = set()
         for name, record in self.records().items():
-            states["superseded" if record.get("superseded") else record["state"]] += 1
+            states[record["state"]] += 1
             if record["state"] in HOLDS_WATTS:
                 held[record["substation"]] += record["watts"]
                 charges = f"|{record['epoch']}.{record['attempt']}" if record["state"] == "charging" else ""
@@ -157,10 +180,14 @@ class Zone:
         assert {state: int(number) for state, number in self._hash("states").items()} == dict(states)
         limits = self._scores("limit")
         substations = {name: json.loads(text) for name, text in self._hash("substations").items()}
-        up = {name for name, about in substations.items() if about["state"] == "up"}
+        ejected = cast(set[str], self.redis.smembers(key("default", "ejected")))
+        up = {name for name, about in substations.items() if about["state"] == "up"} - ejected
         keeps = {name: about["keeps"] for name, about in substations.items() if "keeps" in about}
         room = {name: (-1 if name in keeps else limits[name]) - held[name] for name in up}
-        assert self._scores("headroom") == room
+        headroom = self._scores("headroom")
+        assert set(headroom) == up
+        assert all(headroom[name] <= room[name] for name in up)
+        assert headroom == room or not self.is_exact
         assert self._scores("load") == {name: held[name] / limits[name] for name in up}
         line = {name: record for name, record in self.records().items() if record["state"] == "waiting"}
         assert self._scores("waiting") == {name: record["latest"] for name, record in line.items()}
@@ -171,7 +198,7 @@ class Zone:
         assert {name: record["kept"] for name, record in line.items() if "kept" in record} == {
             session: name for name, session in keeps.items()
         }
-        assert set(keeps) <= up
+        assert set(keeps) <= up | ejected
 
     def _hash(self, name: str) -> dict[str, str]:
         return cast(dict[str, str], self.redis.hgetall(key("default", name)))

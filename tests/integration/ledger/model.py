@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from balancer.substation import Started, SubstationClient
+from grid.http import NoAnswer, NotSent
 from grid.ledger import Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
@@ -12,7 +13,7 @@ from substation.meters import Meters
 from substation.schemas import ChargeOrder
 from substation.station import Station, Verdict
 
-from .conftest import HOLDS_WATTS, Clock, Zone
+from .conftest import HEARTBEAT_TTL_MS, Clock, Zone
 
 LIMITS = {"a": 50_000, "b": 100_000, "c": 360_000}
 DELIVERED, ANSWER_LOST, LATE, LOST, DOUBLED = "delivered", "answer lost", "late", "lost", "doubled"
@@ -62,10 +63,20 @@ class Substation:
     def start(self) -> None:
         limit = LIMITS[self.name]
         self.alive = True
-        self.station = Station(limit, 1.0, clock=lambda: self._clock.now / 1000)
+        self.station = Station(limit, 1.0, clock=self._seconds)
         self.identity = Identity(self.name, f"http://{self.name}", limit, limit)
         meters = Meters("default", self.name, limit, limit)
-        self.heartbeats = Heartbeats(self.wire, self.station, self.identity, meters)  # type: ignore[arg-type]
+        self.heartbeats = Heartbeats(
+            self.wire,  # type: ignore[arg-type]
+            self.station,
+            self.identity,
+            meters,
+            HEARTBEAT_TTL_MS,
+            self._seconds,
+        )
+
+    def _seconds(self) -> float:
+        return self._clock.now / 1000
 
     def beat(self, fate: str = DELIVERED) -> None:
         self.wire.fate = fate
@@ -79,8 +90,8 @@ class Substation:
     def post(self, orders: Sequence[dict[str, Any]]) -> list[Started]:
         """POST /charge as substation/routes.py answers it."""
         received = [ChargeOrder.model_validate(order) for order in orders]
-        verdicts = admit(received, self.identity, self.heartbeats.epoch, self.station)
-        return [Started.YES if verdict in (Verdict.CHARGING, Verdict.FINISHED) else Started.NO for verdict in verdicts]
+        verdicts = admit(received, self.identity, self.heartbeats, self.heartbeats.epoch, self.station)
+        return [_ANSWERS.get(verdict, Started.NO) for verdict in verdicts]
 
     @property
     def drawn(self) -> int:
@@ -91,13 +102,19 @@ class Substation:
         return {charging.order.session for charging in self.station.snapshot().charging} if self.alive else set()
 
 
+_ANSWERS = {
+    **dict.fromkeys((Verdict.STARTED, Verdict.CHARGING, Verdict.FINISHED), Started.YES),
+    Verdict.OUT_OF_TOUCH: Started.UNKNOWN,
+}
+
+
 class Wires(SubstationClient):
     """Between a balancer and the substations. Late POSTs are kept, to arrive whenever Hypothesis likes."""
 
     def __init__(self, substations: dict[str, Substation]) -> None:
         self._substations = substations
         self.fate = DELIVERED
-        self.failures = 0
+        self.refusals = 0
         self.late: list[tuple[str, list[dict[str, Any]]]] = []
 
     def charge(self, url: str, orders: Sequence[dict[str, Any]], request_id: str) -> list[Started]:
@@ -106,15 +123,16 @@ class Wires(SubstationClient):
         fate, self.fate = self.fate, DELIVERED  # only the first try of a request has bad luck
         if fate == LATE:
             self.late.append((name, list(orders)))
-        if fate in (LATE, LOST) or not substation.alive:
-            self.failures += 1
-            return [Started.UNKNOWN] * len(orders)
         if fate == DYING:
             raise BalancerDied
+        if fate in (LATE, LOST):
+            raise NoAnswer(fate)
+        if not substation.alive:
+            raise NotSent(name)
         answers = substation.post(orders)
         if fate == ANSWER_LOST:
-            answers = [Started.UNKNOWN] * len(orders)
-        self.failures += answers.count(Started.UNKNOWN) + answers.count(Started.NO)
+            raise NoAnswer(fate)
+        self.refusals += answers.count(Started.NO)
         return answers
 
     def stop(self, url: str, session: str, attempt: int, request_id: str) -> bool:
@@ -142,11 +160,11 @@ class Line:
         after = self._zone.records()
         still = [(name, after[name]) for name in self.waiting if after.get(name, {}).get("state") == "waiting"]
         for name, got in after.items():
-            before = self._before.get(name, {"attempt": 0, "state": "requested"})
-            got_room = got["state"] in HOLDS_WATTS and got["attempt"] != before["attempt"] and not got.get("superseded")
+            before = self._before.get(name, {"attempt": 0})
+            got_room = got["state"] == "reserved" and got["attempt"] != before["attempt"]
             had_it_kept = before.get("kept") == got["substation"]
             if not got_room or had_it_kept or name in self._charging:
                 continue
             for other, record in still:
-                if before["state"] == "requested" or record["latest"] < got["latest"]:
+                if "latest" not in got or record["latest"] < got["latest"]:
                     assert about(record["watts"]) > about(got["watts"]), f"{other} waits, and {name} got its room"

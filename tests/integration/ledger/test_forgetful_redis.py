@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel, Listed, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Cancel, Listed, Outcome, Request
 
 from .conftest import Substation, Zone
 
@@ -116,24 +116,56 @@ class TestARedisThatWasRolledBack:
         one.beat()
         one.runs.clear()
         assert one.beat().cancels == [Cancel("s", 1)]
-        one.ends("s", "barred", 0)
+        one.never_starts("s")
         assert [grant.session for grant in one.beat().grants] == ["s"]
 
-    @pytest.mark.parametrize(("refused", "state"), [("before", "reserved"), ("after", "waiting")])
-    def test_what_runs_elsewhere_than_it_was_just_placed_is_a_promise(
-        self, zone: Zone, one: Substation, refused: str, state: str
+    def test_an_attempt_that_finished_before_is_granted_again_and_its_end_told_again(
+        self, zone: Zone, one: Substation
     ) -> None:
-        zone.substation("two", 200_000)
-        zone.reserve("t", 30_000)  # at one: two has less load from now on
-        assert zone.reserve("s").substation == "two"
-        if refused == "before":
-            zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-            assert zone.reserve("s").attempt == 2
-            zone.ledger.release([Release("s", 2, ReleaseOutcome.REFUSED)])
+        zone.reserve("s")  # rolled back to here; it has finished since, and that was taken in
+        assert [grant.attempt for grant in one.beat().grants] == [1]
+        one.ends("s", attempt=1)
+        assert one.beat().grants == []
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+
+    @pytest.mark.parametrize("how", ["finished", "cancelled"])
+    @pytest.mark.parametrize("first", ["the later attempt", "the earlier attempt"])
+    def test_a_later_attempt_that_is_over_is_the_end_of_the_session(
+        self, zone: Zone, one: Substation, how: str, first: str
+    ) -> None:
+        zone.reserve("s")
+        assert [grant.attempt for grant in one.beat().grants] == [1]
+        one.ends("s", how, attempt=3)
+        one.never_starts("s", highest=3)
+        if first == "the earlier attempt":
+            one.ended.reverse()
+        reply = one.beat()
+        assert (reply.grants, reply.cancels) == ([], [])
+        assert (zone.state("s"), zone.committed("one")) == (how, 0)
+
+    def test_a_later_attempt_that_finished_elsewhere_ends_the_one_that_may_run_here(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
         one.starts("s")
+        one.beat()
+        two = zone.substation("two", 100_000)
+        two.ends("s", attempt=2)
+        two.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 11_000)
         assert one.beat().cancels == [Cancel("s", 1)]
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-        assert zone.state("s") == state
+        one.ends("s", "stopped", 0)
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
+
+    def test_a_later_attempt_that_runs_here_takes_the_place_of_the_earlier_one(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.starts("s", attempt=2)
+        reply = one.beat()
+        assert (reply.grants, reply.cancels) == ([], [])
+        assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
 
     def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")

@@ -2,10 +2,11 @@
 
 import pytest
 
-from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
-from grid.ledger.keys import zone_keys
+from grid.ledger import Cancel, Ledger, Outcome, Request
+from grid.ledger.keys import key, zone_keys
+from grid.ledger.records import Cancelled
 
-from .conftest import GIVE_UP_MS, HEARTBEAT_TTL_MS, LOST_MS, RESERVE_TTL_MS, RETENTION_MS, Substation, Zone
+from .conftest import GIVE_UP_MS, HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 
 
 def test_a_reservation_becomes_charging_then_finished_and_gives_its_watts_back(zone: Zone, one: Substation) -> None:
@@ -43,7 +44,7 @@ def test_a_known_session_gets_its_first_answer_again_and_no_second_watt(zone: Zo
     assert zone.reserve("s") == first
     one.starts("s")
     one.beat()
-    assert zone.reserve("s") == first._replace(state="charging")
+    assert zone.reserve("s") == first._replace(state="charging", number=one.number)
     assert zone.committed("one") == 11_000
     one.ends("s")
     one.beat()
@@ -158,130 +159,153 @@ class TestHeartbeats:
         assert zone.reserve("t").outcome is Outcome.PLACED
 
 
-class TestAReservationNobodyConfirms:
-    def test_it_keeps_its_watts_until_its_substation_has_cancelled_it(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        zone.clock.advance(RESERVE_TTL_MS - 1)
-        assert zone.ledger.sweep().unsettled == 0
-        one.beat()
-        zone.clock.advance(1)
-        assert zone.ledger.sweep().unsettled == 1
-        assert (zone.state("s"), zone.committed("one")) == ("unsettled", 11_000)
-        assert one.beat().cancels == [Cancel("s", 1)]
-        assert one.beat().cancels == [Cancel("s", 1)], "until it is acknowledged"
-        assert zone.committed("one") == 11_000
-        one.ends("s", "barred", 0)
-        assert one.beat().cancels == []
-        assert (zone.state("s"), zone.committed("one")) == ("requested", 0)
+class TestAReservation:
+    """It is the ledger's from the moment that it is made: each reply to its substation says so until it is answered."""
 
-    def test_if_it_ran_somebody_may_have_been_told_so_and_it_waits(self, zone: Zone, one: Substation) -> None:
+    def test_it_is_granted_in_each_reply_until_it_is_listed(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
-        zone.clock.advance(RESERVE_TTL_MS)
-        zone.ledger.sweep()
-        one.ends("s", "stopped", 4_000)
-        one.beat("draining")
-        assert (zone.state("s"), zone.committed("one")) == ("waiting", 0)
-        assert [grant.energy_wh for grant in one.beat().grants] == [6_000]
-
-    def test_if_it_was_asked_for_twice_somebody_may_have_been_told_that_it_charges(
-        self, zone: Zone, one: Substation
-    ) -> None:
-        zone.reserve("s")
-        zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-        assert zone.state("s") == "waiting"
-
-    def test_it_is_charging_after_all_if_a_late_heartbeat_says_so(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        zone.clock.advance(RESERVE_TTL_MS)
-        zone.ledger.sweep()
+        first = one.beat().grants
+        assert [(grant.session, grant.attempt, grant.watts, grant.waited) for grant in first] == [
+            ("s", 1, 11_000, None)
+        ]
+        assert one.beat().grants == first, "a reply may be lost"
         one.starts("s")
-        assert one.beat().cancels == []
-        assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
-
-    def test_asked_for_again_it_is_placed_under_the_next_attempt(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-        again = zone.reserve("s")
-        assert (again.outcome, again.attempt) == (Outcome.PLACED, 2)
-
-
-class TestRelease:
-    def test_what_was_refused_is_given_back_once(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        zone.reserve("t")
-        for _ in range(2):
-            assert zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)]) == ["requested"]
-        assert zone.committed("one") == 11_000
-
-    def test_of_another_attempt_changes_nothing(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)])
-        zone.reserve("s")
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.REFUSED)]) == ["reserved"]
-        assert zone.committed("one") == 11_000
-
-    def test_of_an_unknown_session_says_so(self, zone: Zone, one: Substation) -> None:
-        assert zone.cancel("nobody") == ""
-
-    def test_of_what_a_heartbeat_confirmed_changes_nothing(self, zone: Zone, one: Substation) -> None:
-        zone.reserve("s")
-        one.starts("s")
-        one.beat()
-        for outcome in (ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN):
-            assert zone.ledger.release([Release("s", 1, outcome)]) == ["charging"]
-        assert zone.committed("one") == 11_000
-
-    def test_of_what_may_still_run_keeps_watts_there_and_serves_the_car_elsewhere(
-        self, zone: Zone, one: Substation
-    ) -> None:
-        zone.reserve("s")
-        two = zone.substation("two", 100_000)
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.UNKNOWN)]) == ["requested"]
-        second = zone.reserve("s", avoid=["one"])
-        assert (second.substation, second.attempt) == ("two", 2)
-        assert (zone.committed("one"), zone.committed("two")) == (11_000, 11_000)
-
-        two.starts("s", attempt=2, delivered_wh=10)
-        assert two.beat().cancels == []
-        one.starts("s", delivered_wh=3_000)  # the first POST did arrive
-        assert one.beat().cancels == [Cancel("s", 1)]
-        record = zone.ledger.session("s")
-        assert record is not None
-        assert record.delivered_wh == 10, "what the other attempt got does not count"
-        one.ends("s", "stopped", 0)
-        one.beat()
-        assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
+        assert one.beat().grants == []
         assert zone.state("s") == "charging"
 
-    def test_of_what_may_still_run_twice_at_one_substation_counts_both(self, zone: Zone, one: Substation) -> None:
-        for attempt in (1, 2):
-            assert zone.reserve("s").attempt == attempt
-            zone.ledger.release([Release("s", attempt, ReleaseOutcome.UNKNOWN)])
-        assert zone.committed("one") == 22_000
-        assert sorted(one.beat().cancels) == [Cancel("s", 1), Cancel("s", 2)]
-        one.ends("s", "stopped", 0, attempt=1)
-        one.ends("s", "barred", 0, attempt=2)
+    def test_it_stays_one_for_as_long_as_its_substation_is_heard(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        for _ in range(10):
+            zone.clock.advance(HEARTBEAT_TTL_MS - 1)
+            assert len(one.beat().grants) == 1
+            zone.ledger.sweep()
+        assert (zone.state("s"), zone.committed("one")) == ("reserved", 11_000)
+
+    def test_that_never_starts_waits_at_its_old_place(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.clock.advance(1)
+        zone.reserve("t", 100_000)
+        one.never_starts("s")
+        one.beat("draining")
+        assert (zone.state("s"), zone.committed("one"), zone.line()) == ("waiting", 0, ["s", "t"])
+
+    def test_after_one_that_never_started_the_next_attempt_is_above_all_that_its_substation_remembers(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        one.never_starts("s", highest=4)
+        assert [(grant.session, grant.attempt) for grant in one.beat().grants] == [("s", 5)]
+
+    def test_a_substation_that_could_take_less_than_its_limit_is_given_no_more(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.is_exact = False
+        zone.reserve("s", 60_000)
+        one.other_watts = 50_000
+        one.never_starts("s")
+        assert one.beat().grants == []
+        assert zone.line() == ["s"]
+        assert zone.reserve("t", 50_001).outcome is Outcome.WAITING
+        assert zone.reserve("u", 50_000).outcome is Outcome.PLACED
+
+    def test_what_is_reserved_and_not_listed_is_not_taken_twice_from_what_it_could_take(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.is_exact = False
+        zone.reserve("s", 20_000)
+        one.other_watts = 50_000
         one.beat()
-        assert zone.committed("one") == 0
+        assert zone.reserve("t", 30_001).outcome is Outcome.WAITING
+        assert zone.reserve("u", 30_000).outcome is Outcome.PLACED
+
+
+class TestRefused:
+    """Its substation has refused the attempt for good: one call takes the watts back and places it elsewhere."""
+
+    def test_it_moves_where_there_is_room(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s")
+        zone.substation("two", 100_000)
+        moved = zone.move(refused)
+        assert (moved.outcome, moved.state, moved.substation, moved.attempt) == (Outcome.PLACED, "reserved", "two", 2)
+        assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
+
+    def test_or_waits_at_its_old_place(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s", 50_000)
+        zone.clock.advance(1)
+        zone.reserve("t", 60_000)
+        moved = zone.move(refused, watts=50_000)
+        assert (moved.outcome, moved.state, moved.position) == (Outcome.WAITING, "waiting", 1)
+        assert (zone.committed("one"), zone.line()) == (0, ["s", "t"])
+
+    def test_it_waits_though_the_line_is_full_since_it_was_accepted(self, zone: Zone, one: Substation) -> None:
+        ledger = Ledger(zone.redis, "default", clock=zone.clock, longest_line=0)
+        (refused,) = ledger.reserve([Request("s", "car", 11_000, 10_000)])
+        (moved,) = ledger.move([(Request("s", "car", 11_000, 10_000), refused)])
+        assert moved.outcome is Outcome.WAITING
+
+    def test_it_does_not_pass_one_that_has_waited_for_the_same_room(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("first", 100_000)
+        zone.reserve("second", 100_000)
+        zone.clock.advance(1)
+        two = zone.substation("two", 100_000)
+        (grant,) = two.beat().grants
+        assert grant.session == "second"
+        two.never_starts("second")
+        two.beat("draining")
+        zone.reserve("third", 5_000)
+        assert zone.line() == ["second", "third"]
+
+    def test_it_moves_once(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s")
+        zone.substation("two", 100_000)
+        moved = zone.move(refused)
+        assert zone.move(refused) == moved
+        assert (zone.committed("one"), zone.committed("two")) == (0, 11_000)
+
+    def test_what_a_heartbeat_listed_meanwhile_charges_on(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        assert zone.move(refused).state == "charging"
+        assert zone.committed("one") == 11_000
+
+    def test_a_batch_in_which_another_one_gets_the_room_is_answered_whole(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s", 60_000)
+        zone.reserve("t", 60_000)
+        two = zone.substation("two", 60_000)
+        two.never_starts("t")
+        two.beat("draining")
+        two.beat()
+        pairs = [(Request(name, "car", 60_000, 10_000), refused) for name in ("t", "s")]
+        assert {placement.outcome for placement in zone.ledger.move(pairs)} <= {Outcome.PLACED, Outcome.WAITING}
 
 
 class TestCancelling:
     def test_what_its_substation_stopped_is_free_at_once(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
-        assert zone.cancel("s") == "cancelled"
+        assert zone.ledger.cancel("s") == Cancelled("cancelling", 1, "http://one")
+        assert zone.committed("one") == 11_000
+        assert zone.ledger.cancel("s", stopped=1).state == "cancelled"
         assert zone.committed("one") == 0
 
-    def test_what_its_substation_could_not_be_told_is_free_when_it_acknowledges(
-        self, zone: Zone, one: Substation
-    ) -> None:
+    def test_what_its_substation_could_not_be_told_is_free_when_it_answers(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.starts("s")
         one.beat()
-        assert zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)]) == ["unsettled"]
-        assert one.beat().cancels == [Cancel("s", 1)], "though it is listed"
+        assert zone.ledger.cancel("s").state == "cancelling"
+        for _ in range(2):
+            assert one.beat().cancels == [Cancel("s", 1)], "though it is listed"
         assert zone.committed("one") == 11_000
         one.ends("s", "stopped", 3)
+        one.beat()
+        assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
+
+    def test_what_has_not_started_is_not_granted_any_more(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        zone.ledger.cancel("s")
+        reply = one.beat()
+        assert (reply.grants, reply.cancels) == ([], [Cancel("s", 1)])
+        one.never_starts("s")
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
 
@@ -300,7 +324,7 @@ class TestCancelling:
         zone.reserve("s")
         one.starts("s")
         one.beat()
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        zone.ledger.cancel("s")
         one.epoch = 0  # it was taken for lost, or another had its name for a while
         assert one.beat().epoch == 2
         one.runs.clear()
@@ -311,15 +335,28 @@ class TestCancelling:
 
     def test_asked_for_again_before_that_it_is_not_started_again(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        zone.ledger.cancel("s")
         again = zone.reserve("s")
-        assert (again.outcome, again.state) == (Outcome.ENDED, "unsettled")
+        assert (again.outcome, again.state) == (Outcome.ENDED, "cancelling")
 
     def test_what_finished_meanwhile_stays_finished(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         one.ends("s")
         one.beat()
         assert zone.cancel("s") == "finished"
+
+    def test_of_an_unknown_session_says_so_and_leaves_nothing(self, zone: Zone, one: Substation) -> None:
+        before = zone.size()
+        assert zone.cancel("nobody") == ""
+        assert zone.size() == before
+
+    def test_what_was_abandoned_before_it_came_never_starts(self, zone: Zone, one: Substation) -> None:
+        assert zone.ledger.cancel("s", abandoned=True).state == "cancelled"
+        late = zone.reserve("s")
+        assert (late.outcome, late.state) == (Outcome.ENDED, "cancelled")
+        assert zone.committed("one") == 0
+        zone.clock.advance(RETENTION_MS)
+        assert zone.ledger.sweep().forgotten == 1
 
 
 class TestForgetting:
@@ -341,10 +378,11 @@ class TestForgetting:
             {"one": one, "two": two}[placement.substation].starts(f"s{i}")
         one.beat()
         two.beat()
-        zone.ledger.release([Release("s0", 1, ReleaseOutcome.UNKNOWN), Release("s1", 1, ReleaseOutcome.CANCELLED)])
+        zone.ledger.cancel("s0")
+        zone.cancel("s1")
         two.restarts()
         two.beat()
         for wait in (HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, GIVE_UP_MS, RETENTION_MS):
             zone.clock.advance(wait)
             zone.ledger.sweep()
-        assert [name for name in zone_keys("default") if zone.redis.exists(name)] == []
+        assert [name for name in zone_keys("default") if zone.redis.exists(name)] == [key("default", "format")]

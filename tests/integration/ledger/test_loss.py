@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Cancel, Outcome, Request
 
 from .conftest import HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 
@@ -112,35 +112,20 @@ class TestInterrupted:
         assert zone.cancel("s") == "cancelled"
         assert zone.line() == []
 
-    @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
-    def test_what_its_only_caller_gave_up_is_not_served_behind_its_back(
-        self, zone: Zone, one: Substation, outcome: ReleaseOutcome
-    ) -> None:
-        zone.reserve("s")  # for an epoch that is over when the POST comes
+    def test_one_that_was_reserved_for_an_epoch_that_is_over_waits_too(self, zone: Zone, one: Substation) -> None:
+        refused = zone.reserve("s")
         one.restarts()
         one.limit = 1_000
         one.beat()
         assert zone.state("s") == "waiting"
-        assert zone.ledger.release([Release("s", 1, outcome)]) == ["requested"]
-        assert zone.line() == []
-
-    @pytest.mark.parametrize("outcome", [ReleaseOutcome.REFUSED, ReleaseOutcome.UNKNOWN])
-    def test_asked_for_again_it_stays_a_promise_to_whoever_asked_first(
-        self, zone: Zone, one: Substation, outcome: ReleaseOutcome
-    ) -> None:
-        zone.reserve("s")
-        one.restarts()
-        one.limit = 1_000
-        one.beat()
-        assert zone.reserve("s").outcome is Outcome.WAITING
-        assert zone.ledger.release([Release("s", 1, outcome)]) == ["waiting"]
+        assert zone.move(refused).outcome is Outcome.WAITING
 
     @pytest.mark.parametrize("fate", ["restarts", "is lost"])
     def test_what_its_owner_was_cancelling_is_cancelled_and_does_not_wait(
         self, zone: Zone, one: Substation, fate: str
     ) -> None:
         zone.reserve("s")
-        zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+        zone.ledger.cancel("s")
         if fate == "restarts":
             one.restarts()
             one.beat()
@@ -148,6 +133,108 @@ class TestInterrupted:
             zone.everybody_is_lost()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
         assert zone.line() == []
+
+
+class TestDeafness:
+    """Its heartbeats arrive, and no reply to them reaches it."""
+
+    def until_deaf(self, zone: Zone, substation: Substation) -> None:
+        substation.hears = False
+        for _ in range(4):
+            zone.clock.advance(HEARTBEAT_TTL_MS - 1)
+            substation.beat()
+            zone.ledger.sweep()
+
+    def test_it_gets_nothing_new_until_it_hears_again(self, zone: Zone, one: Substation) -> None:
+        self.until_deaf(zone, one)
+        assert [row.state for row in zone.ledger.grid()] == ["deaf"]
+        assert zone.reserve("s").outcome is Outcome.NOWHERE
+        one.hears = True
+        one.beat()
+        one.beat()
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+        assert zone.reserve("s").outcome is Outcome.PLACED
+
+    def test_what_it_lists_stays_and_what_it_was_only_given_moves(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("listed")
+        one.starts("listed")
+        zone.reserve("given")
+        zone.substation("two", 10_000)
+        self.until_deaf(zone, one)
+        assert (zone.state("listed"), zone.state("given")) == ("charging", "waiting")
+        three = zone.substation("three", 100_000)
+        assert [grant.session for grant in three.beat().grants] == ["given"]
+
+    def test_a_single_lost_reply_makes_none_deaf(self, zone: Zone, one: Substation) -> None:
+        for hears in (True, False, True, False, True):
+            one.hears = hears
+            zone.clock.advance(HEARTBEAT_TTL_MS - 1)
+            one.beat()
+            zone.ledger.sweep()
+            assert [row.state for row in zone.ledger.grid()] == ["up"]
+
+    def test_nor_does_a_redis_that_was_away(self, zone: Zone, one: Substation) -> None:
+        one.hears = False
+        one.beat()
+        one.hears = True
+        zone.clock.advance(10 * HEARTBEAT_TTL_MS)
+        one.beat()
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+
+    def test_a_new_process_counts_its_heartbeats_anew(self, zone: Zone, one: Substation) -> None:
+        for _ in range(10):
+            one.beat()
+        one.restarts()
+        for _ in range(5):
+            one.beat()
+            zone.clock.advance(HEARTBEAT_TTL_MS - 1)
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+
+
+class TestEjection:
+    """A balancer says that a substation leaves its calls unanswered."""
+
+    def others(self, zone: Zone, count: int) -> None:
+        for number in range(count):
+            zone.substation(f"other-{number}", 10_000)
+
+    def test_it_gets_nothing_new_until_its_next_heartbeat(self, zone: Zone, one: Substation) -> None:
+        self.others(zone, 1)
+        placement = zone.reserve("s")
+        assert zone.ledger.eject(placement)
+        assert zone.reserve("t").outcome is Outcome.WAITING
+        zone.assert_consistent()
+        assert [grant.session for grant in one.beat().grants] == ["s", "t"]
+
+    def test_it_is_void_after_a_newer_heartbeat(self, zone: Zone, one: Substation) -> None:
+        self.others(zone, 1)
+        placement = zone.reserve("s")
+        one.beat()
+        assert not zone.ledger.eject(placement)
+        assert zone.reserve("t").outcome is Outcome.PLACED
+
+    @pytest.mark.parametrize(("substations", "out"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])
+    def test_never_more_than_half_of_a_zone_is_out(self, zone: Zone, substations: int, out: int) -> None:
+        for number in range(substations):
+            zone.substation(f"s{number}", 11_000)
+        placements = [zone.reserve(f"c{number}") for number in range(substations)]
+        assert sum(zone.ledger.eject(placement) for placement in placements) == out
+        assert not any(zone.ledger.eject(placement) for placement in placements), "again, neither"
+
+    def test_one_that_falls_silent_is_out_for_that_and_makes_room_for_another(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        two = zone.substation("two", 100_000)
+        placements = {placement.substation: placement for placement in (zone.reserve("s"), zone.reserve("t"))}
+        assert zone.ledger.eject(placements["one"])
+        zone.clock.advance(HEARTBEAT_TTL_MS)
+        zone.substation("three", 100_000)
+        two.beat()
+        zone.ledger.sweep()
+        assert zone.ledger.eject(placements["two"]._replace(number=two.number))
+
+    def test_of_an_unknown_substation_is_void(self, zone: Zone, one: Substation) -> None:
+        assert not zone.ledger.eject(zone.reserve("s")._replace(substation="none"))
 
 
 class TestSilence:

@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from balancer.dispatch import Dispatcher, Result
+from balancer.dispatch import Dispatcher
 from balancer.sweeper import Sweeper
-from grid.ledger import Ledger, Request
+from grid.ledger import Ledger, Outcome, Request
 
 from .conftest import Clock, Zone
 from .model import (
@@ -68,10 +68,10 @@ class Storm(RuleBasedStateMachine):
         self.clock = Clock()
         never = 10**12  # nothing is forgotten
         ledger = Ledger(self.redis, "default", clock=self.clock, retention_ms=never, protect_watts=protect)
-        self.zone = Zone(self.redis, ledger, self.clock)
+        self.zone = Zone(self.redis, ledger, self.clock, is_exact=False)
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)
-        self.dispatcher = Dispatcher(ledger, self.wires, self.pool, attempts=3, budget_ms=60_000)
+        self.dispatcher = Dispatcher(ledger, self.wires, self.pool)
         self.sweeper = Sweeper(ledger)
         self.accepted: set[str] = set()
         self.at_risk: set[str] = set()
@@ -109,14 +109,23 @@ class Storm(RuleBasedStateMachine):
             self.cancelled.add(session)
         self.wires.fate = DELIVERED
 
+    @rule()
+    def give_up(self) -> None:
+        """What the api does for a driver who was told of errors only. His request may still be on its way."""
+        session = f"s{len(self.requests)}"
+        self.requests[session] = Request(session, "car", 11_000, 2_000)
+        self.dispatcher.cancel(session, "x", abandoned=True)
+        self.cancelled.add(session)
+
     def _route(self, session: str, fate: str) -> None:
-        line, failures = Line(self.zone, self._charging), self.wires.failures
+        line, refusals = Line(self.zone, self._charging), self.wires.refusals
         with self._balancer_has(fate):
             (decision,) = self.dispatcher.route([self.requests[session]], "x")
-            assert decision.result is not Result.UNAVAILABLE, decision.cause
-            if decision.result in (Result.CHARGING, Result.WAITING):
+            outcome = decision.placement.outcome
+            assert outcome is not Outcome.UNAVAILABLE, decision.cause
+            if outcome in (Outcome.PLACED, Outcome.WAITING):
                 self.accepted.add(session)
-            if decision.result is Result.WAITING and self.wires.failures == failures and session not in line.waiting:
+            if outcome is Outcome.WAITING and self.wires.refusals == refusals and session not in line.waiting:
                 watts = self.requests[session].watts
                 ahead = {about(self.requests[other].watts) for other in line.waiting}
                 assert watts > self._most_room() or about(watts) in ahead, "waits though there is room"
@@ -134,8 +143,7 @@ class Storm(RuleBasedStateMachine):
         return {session for substation in self.substations.values() for session in substation.charging}
 
     def _most_room(self) -> int:
-        rows = [row for row in self.zone.ledger.grid() if row.state == "up" and not row.keeps]
-        return max((row.limit - row.committed for row in rows), default=0)
+        return max((row.headroom for row in self.zone.ledger.grid()), default=0)
 
     # Wires
 

@@ -38,7 +38,7 @@ def greedy(url: str, sizes: list[int], number: int, start: object, results: obje
 def test_racing_processes_get_exactly_the_room_there_is(redis: Redis, redis_url: str, sizes: list[int]) -> None:
     ledger = Ledger(redis, "default")
     for name, limit in LIMITS.items():
-        ledger.heartbeat(Heartbeat(name, f"http://{name}", 1, 1, limit, limit))
+        ledger.heartbeat(Heartbeat(name, f"http://{name}", 1, 1, limit, limit, 0, limit))
     context = multiprocessing.get_context("spawn")
     start, results = context.Barrier(PROCESSES), context.Queue()
     racers = [context.Process(target=greedy, args=(redis_url, sizes, n, start, results)) for n in range(PROCESSES)]

@@ -1,6 +1,7 @@
 """The floor decides nothing, and the usual design decides by what it saw last; both answer like the grid."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -24,8 +25,9 @@ def test_the_floor_sends_each_to_the_next_whatever_it_carries() -> None:
 
 def test_the_floors_substations_are_registered_at_once_and_ordered_nothing() -> None:
     ledger = NoLedger("default", {})
-    first = ledger.heartbeat(Heartbeat("substation-1", "http://x", 0, 1, 1, 1))
-    second = ledger.heartbeat(Heartbeat("substation-1", "http://x", first.epoch, 2, 1, 1))
+    beat = Heartbeat("substation-1", "http://x", epoch=0, number=1, capacity=1, limit=1, acknowledged=0, could_take=1)
+    first = ledger.heartbeat(beat)
+    second = ledger.heartbeat(replace(beat, epoch=first.epoch, number=2, acknowledged=1))
 
     assert (first.outcome, first.epoch) == ("registered", EPOCH)
     assert (second.outcome, second.cancels, second.grants) == ("ok", [], [])

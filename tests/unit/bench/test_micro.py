@@ -9,7 +9,7 @@ from redis import Redis
 from rich.console import Console
 
 from grid import session_ids
-from grid.ledger import Ended, Heartbeat, Ledger
+from grid.ledger import Ended, Ledger
 from loadtest.bench.micro import cost, line, protect, rate, scripts, table
 from loadtest.bench.micro.cost import Cost
 from loadtest.bench.micro.line import FullGrid
@@ -63,7 +63,7 @@ def test_a_script_that_had_to_be_loaded_is_not_measured() -> None:
 def test_calls_are_measured_by_redis_own_account(redis: Redis, zone: Zone) -> None:
     measured = cost.measure(redis, [lambda: zone.ledger.reserve([])] * 3)
 
-    assert measured.commands == 2, "TIME, and EXISTS for the line"
+    assert measured.commands == 3, "TIME, GET for the format, and EXISTS for the line"
     assert 0 < measured.server_us < measured.client_us
 
 
@@ -81,12 +81,15 @@ def test_a_second_passes_from_heartbeat_to_heartbeat() -> None:
     substation = Substation("substation-1", 50_000)
     substation.plug_in(car("default", 11_000), attempt=2)
 
-    first, second = substation.heartbeat(), substation.heartbeat([Ended("s", 1, "finished", 5)])
+    ended = Ended("s", 1, "finished", 5, 1)
+    first, second = substation.heartbeat(), substation.heartbeat([ended])
 
     assert (first.number, second.number) == (1, 2)
+    assert (first.acknowledged, second.acknowledged) == (0, 1)
+    assert first.could_take == 50_000 - 11_000
     assert [each.delivered_wh for each in (*first.sessions, *second.sessions)] == [3, 6]
     assert second.sessions[0].attempt == 2
-    assert (first.ended, second.ended) == ([], [Ended("s", 1, "finished", 5)])
+    assert (first.ended, second.ended) == ([], [ended])
 
 
 def test_a_zone_has_its_cars_at_the_first_substation_and_none_elsewhere(zone: Zone) -> None:
@@ -108,7 +111,7 @@ def test_each_step_does_what_its_name_says(zone: Zone) -> None:
     held = single + do(zone, "reserve, of 100") * 100
     assert zone.ledger.states() == {"charging": CARS, "cancelled": 1, "reserved": held}
 
-    assert do(zone, "release") == held
+    assert do(zone, "cancel") == held
     assert zone.ledger.states() == {"charging": CARS, "cancelled": 1 + held}
     assert zone.held == []
 
@@ -225,6 +228,6 @@ def test_four_sizes_are_protected_in_one_arm_and_none_in_the_other(redis: Redis)
     """A small car goes to the least loaded, or where it breaks nothing."""
     zone = protect.ProtectedZone(redis, "default", 1, False, lambda numbers, _: numbers)
     zone.none.reserve([car("default", 320_000)])
-    zone.none.heartbeat(Heartbeat("least", "http://x", 1, 1, 350_000, 350_000))
+    zone.none.heartbeat(Substation("least", 350_000).heartbeat())
     chosen = [ledger.reserve([car("default", 7_000)])[0].substation for ledger in (zone.four, zone.none)]
     assert chosen == ["substation-0", "least"]

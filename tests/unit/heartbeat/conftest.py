@@ -21,6 +21,7 @@ from substation.station import Order, Station
 
 IDENTITY = Identity("one", "http://one", capacity=120_000, limit=100_000)
 HOUR_S = 3_600
+TTL_MS = 2_500
 
 
 @dataclass
@@ -37,7 +38,18 @@ class Substation:
     def restart(self) -> None:
         self.station = Station(IDENTITY.limit, 1.0, clock=lambda: self.seconds)
         meters = Meters("default", IDENTITY.substation, IDENTITY.capacity, IDENTITY.limit)
-        self.heartbeats = Heartbeats(self.ledger, self.station, IDENTITY, meters)
+        self.heartbeats = self.heartbeats_of(self.station, meters)
+
+    def heartbeats_of(self, station: Station, meters: Meters) -> Heartbeats:
+        """Those of this process, or of another one of the same name."""
+        return Heartbeats(self.ledger, station, IDENTITY, meters, TTL_MS, lambda: self.seconds)
+
+    def a_twin_registers(self) -> Heartbeats:
+        twin = self.heartbeats_of(
+            Station(IDENTITY.limit, 1.0), Meters("default", "one", IDENTITY.capacity, IDENTITY.limit)
+        )
+        twin.beat()
+        return twin
 
     def beat(self) -> None:
         self.heartbeats.beat()

@@ -4,17 +4,32 @@ import pytest
 
 from grid.ledger import (
     Cancel,
+    Grant,
     Heartbeat,
     HeartbeatReply,
     LedgerUnavailable,
-    Release,
-    ReleaseOutcome,
 )
-from substation.heartbeat import Heartbeats
-from substation.meters import Meters
-from substation.station import Order, Station
+from substation.admission import admit
+from substation.schemas import ChargeOrder
+from substation.station import Order, Verdict
 
-from .conftest import IDENTITY, Substation
+from .conftest import HOUR_S, IDENTITY, TTL_MS, Substation
+
+GRANT = Grant("s", 1, "car", 10_000, 10_000, None, "normal")
+
+
+def posted(one: Substation) -> ChargeOrder:
+    """A reservation as a balancer posts it."""
+    placement = one.reserve()
+    return ChargeOrder(
+        session_id="s",
+        attempt=placement.attempt,
+        substation=placement.substation,
+        epoch=placement.epoch,
+        vehicle_id="car",
+        watts=placement.watts,
+        energy_wh=placement.energy_wh,
+    )
 
 
 def room_comes_free_for_one_who_waits(one: Substation) -> None:
@@ -32,9 +47,7 @@ def test_superseded_it_asks_for_a_new_epoch_at_once_and_keeps_what_it_carries(
     one.beat()
     one.start()
     one.beat()
-    twin = Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("default", "one", 120_000, 100_000))
-    twin.beat()
-    assert twin.epoch == 2
+    assert one.a_twin_registers().epoch == 2
     sent.clear()
     one.beat()
     assert [beat.epoch for beat in sent] == [1, 0, 3, 3], "the last says that it has what was given to its twin"
@@ -55,44 +68,79 @@ def test_a_late_reply_changes_nothing(one: Substation, monkeypatch: pytest.Monke
     assert (one.unreported(), one.state()) == ([], "cancelled")
 
 
-def test_a_cancel_is_obeyed_and_acknowledged_at_once(one: Substation) -> None:
+def test_a_reply_that_is_read_too_late_is_ignored(one: Substation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was stopped with the reply in its buffer wakes up: what it says may be with others by now."""
     one.beat()
-    placement = one.start()
+    one.reserve()
+    send, late = one.ledger.heartbeat, [TTL_MS / 1000 + 0.1]
+    charging_at: list[list[str]] = []
+
+    def stopped_after_the_first(beat: Heartbeat) -> HeartbeatReply:
+        charging_at.append(one.charging())
+        reply = send(beat)
+        one.advance(late.pop() if late else 0)
+        return reply
+
+    monkeypatch.setattr(one.ledger, "heartbeat", stopped_after_the_first)
     one.beat()
-    one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.CANCELLING)])
-    assert (one.state(), one.row.committed) == ("unsettled", 10_000)
+    assert charging_at == [[], [], ["s"]], "the first reply started nothing; the second did, and it is confirmed"
+
+
+def test_out_of_touch_with_the_ledger_it_starts_nothing_that_is_posted(
+    one: Substation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.beat()
+    order = posted(one)
+    one.advance(TTL_MS / 1000)
+    assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.OUT_OF_TOUCH]
+    assert one.charging() == []
+    one.beat()
+    assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.CHARGING], "granted meanwhile"
+
+
+def test_out_of_touch_it_still_says_what_charges_here(one: Substation) -> None:
+    one.beat()
+    order = posted(one)
+    assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.STARTED]
+    one.advance(TTL_MS / 1000)
+    assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.CHARGING]
+
+
+def test_a_cancel_is_obeyed_and_answered_at_once(one: Substation) -> None:
+    one.beat()
+    one.start()
+    one.beat()
+    one.ledger.cancel("s")
+    assert (one.state(), one.row.committed) == ("cancelling", 10_000)
     one.beat()
     assert one.charging() == []
     assert (one.state(), one.row.committed, one.unreported()) == ("cancelled", 0, [])
 
 
-def test_a_cancel_of_what_never_came_is_acknowledged_and_it_never_starts(one: Substation) -> None:
+def test_a_cancel_of_what_never_came_is_answered_and_it_never_starts(one: Substation) -> None:
     one.beat()
     placement = one.reserve()
-    one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.UNKNOWN)])
-    assert one.row.committed == 10_000
+    one.ledger.cancel("s")
     one.beat()
-    assert one.row.committed == 0
+    assert (one.state(), one.row.committed) == ("cancelled", 0)
     one.station.charge([Order("s", placement.attempt, "car", 10_000, 10_000)])
     assert one.charging() == []
 
 
-def test_the_ledger_learns_whether_what_it_gave_up_had_run(one: Substation, sent: list[Heartbeat]) -> None:
+def test_the_ledger_learns_whether_what_was_cancelled_had_run(one: Substation, sent: list[Heartbeat]) -> None:
     one.beat()
     for session in ("ran", "never came"):
-        placement = one.start(session) if session == "ran" else one.reserve(session)
-        one.ledger.release([Release(session, placement.attempt, ReleaseOutcome.UNKNOWN)])
+        _ = one.start(session) if session == "ran" else one.reserve(session)
+        one.ledger.cancel(session)
     one.beat()
-    assert {end.session: end.how for end in sent[-1].ended} == {"ran": "stopped", "never came": "barred"}
+    assert {end.session: end.how for end in sent[-1].ended} == {"ran": "stopped", "never came": "never_started"}
 
 
-def test_a_cancel_whose_acknowledgement_is_lost_is_acknowledged_again(
-    one: Substation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancel_whose_answer_is_lost_is_answered_again(one: Substation, monkeypatch: pytest.MonkeyPatch) -> None:
     one.beat()
-    placement = one.start()
+    one.start()
     one.beat()
-    one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.CANCELLING)])
+    one.ledger.cancel("s")
     send, sendings = one.ledger.heartbeat, 0
 
     def the_second_is_lost(beat: Heartbeat) -> HeartbeatReply:
@@ -106,32 +154,80 @@ def test_a_cancel_whose_acknowledgement_is_lost_is_acknowledged_again(
         away.setattr(one.ledger, "heartbeat", the_second_is_lost)
         with pytest.raises(LedgerUnavailable):
             one.beat()
-    assert (one.charging(), one.state()) == ([], "unsettled")
+    assert (one.charging(), one.state()) == ([], "cancelling")
     one.beat()
     assert (one.state(), one.row.committed) == ("cancelled", 0)
 
 
-def test_a_ledger_that_never_has_enough_gets_four_heartbeats_at_once(
-    one: Substation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "reply",
+    [HeartbeatReply("ok", 1, [Cancel("s", 1)], []), HeartbeatReply("ok", 1, [], [GRANT])],
+    ids=["stop", "start"],
+)
+def test_what_a_reply_says_again_causes_no_heartbeat_out_of_turn(
+    one: Substation, monkeypatch: pytest.MonkeyPatch, reply: HeartbeatReply
 ) -> None:
-    sendings = 0
+    one.beat()
+    one.reserve()
+    sendings, woken = 0, 0
 
-    def cancels_again_and_again(beat: Heartbeat) -> HeartbeatReply:
+    def says_the_same(beat: Heartbeat) -> HeartbeatReply:
         nonlocal sendings
         sendings += 1
-        return HeartbeatReply("ok", 1, [Cancel("s", 1)], [])
+        return reply
 
-    monkeypatch.setattr(one.ledger, "heartbeat", cancels_again_and_again)
-    one.beat()
-    assert sendings == 4
+    def wake() -> None:
+        nonlocal woken
+        woken += 1
+
+    monkeypatch.setattr(one.ledger, "heartbeat", says_the_same)
+    one.station.on_change = wake
+    for _ in range(3):
+        one.beat()
+    assert (sendings, woken) == (4, 0), "one for the news, and then one each"
 
 
-def test_superseded_with_cancels_to_acknowledge_it_is_done_in_one_go(one: Substation) -> None:
+def test_an_attempt_below_one_that_was_stopped_here_is_answered_and_never_asked_again(
+    one: Substation, sent: list[Heartbeat]
+) -> None:
+    """A ledger that was rolled back grants attempt 1; this substation remembers attempt 3."""
     one.beat()
-    placement = one.start()
+    one.station.charge([Order("s", 3, "car", 10_000, 10_000)])
+    one.station.stop("s", 3)
+    one.station.reported(one.station.snapshot().unreported)
+    one.reserve()
+    sent.clear()
+    for _ in range(3):
+        one.beat()
+    assert one.charging() == ["s"]
+    assert one.ledger.session("s").attempt == 4  # type: ignore[union-attr]
+    assert len(sent) == 4, "the answer waits for the next heartbeat, and what starts then is told at once"
+
+
+@pytest.mark.parametrize("how", ["finished", "cancelled"])
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_an_attempt_that_ended_before_a_roll_back_is_granted_and_ends_as_it_did(
+    one: Substation, how: str, attempt: int
+) -> None:
     one.beat()
-    one.ledger.release([Release("s", placement.attempt, ReleaseOutcome.CANCELLING)])
-    Heartbeats(one.ledger, Station(IDENTITY.limit, 1.0), IDENTITY, Meters("default", "one", 120_000, 100_000)).beat()
+    one.station.charge([Order("s", attempt, "car", 10_000, 10_000)])
+    if how == "finished":
+        one.advance(HOUR_S)
+    else:
+        one.station.cancel("s")
+    one.station.reported(one.station.snapshot().unreported)
+    assert one.reserve().attempt == 1, "rolled back to where it was reserved"
+    for _ in range(2):
+        one.beat()
+    assert (one.state(), one.row.committed, one.charging()) == (how, 0, [])
+
+
+def test_superseded_with_cancels_to_answer_it_is_done_in_one_go(one: Substation) -> None:
+    one.beat()
+    one.start()
+    one.beat()
+    one.ledger.cancel("s")
+    one.a_twin_registers()
     one.beat()
     assert (one.charging(), one.unreported(), one.row.committed) == ([], [], 0)
 
@@ -180,4 +276,4 @@ def test_who_does_not_fit_after_all_goes_back_into_the_line(
     one.beat()
     assert one.charging() == ["unheard of"]
     assert (one.state(), one.row.committed) == ("waiting", 95_000)
-    assert "s was given to us and is not started: no-room" in caplog.text
+    assert "s was given to us and does not start: no-room" in caplog.text

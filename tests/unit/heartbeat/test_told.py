@@ -1,24 +1,43 @@
 """What a heartbeat tells."""
 
-from grid.ledger import (
-    Heartbeat,
-    SubstationRecord,
-)
+import pytest
 
-from .conftest import HOUR_S, Substation
+from grid.ledger import Heartbeat, LedgerUnavailable, SubstationRecord
+from substation.station import Order
+
+from .conftest import HOUR_S, Substation, lose_the_reply
 
 
 def test_the_first_heartbeat_registers_it_and_brings_an_epoch(one: Substation) -> None:
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (0, False)
     one.beat()
     assert (one.heartbeats.epoch, one.heartbeats.answered) == (1, True)
-    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 0, 0, None)
+    assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 100_000, 0, 0, None)
 
 
 def test_heartbeats_are_numbered(one: Substation, sent: list[Heartbeat]) -> None:
     for _ in range(3):
         one.beat()
     assert [(beat.epoch, beat.number) for beat in sent] == [(0, 1), (1, 2), (1, 3), (1, 4)]
+
+
+def test_it_says_which_reply_it_has_heard_last(
+    one: Substation, sent: list[Heartbeat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.beat()
+    with monkeypatch.context() as away:
+        away.setattr(one.ledger, "heartbeat", lose_the_reply(one.ledger.heartbeat))
+        with pytest.raises(LedgerUnavailable):
+            one.beat()
+    one.beat()
+    assert [(beat.number, beat.acknowledged) for beat in sent] == [(1, 0), (2, 1), (3, 2), (4, 2)]
+
+
+def test_it_says_how_much_more_it_could_take(one: Substation, sent: list[Heartbeat]) -> None:
+    one.beat()
+    one.station.charge([Order("unheard of", 1, "car", 30_000, 10_000)])
+    one.beat()
+    assert sent[-1].could_take == 70_000
 
 
 def test_after_a_restart_it_gets_the_next_epoch_and_its_old_sessions_are_over(one: Substation) -> None:

@@ -10,7 +10,7 @@ from loadtest import answers
 from loadtest.answers import Answer, Judged, judge, judge_fleet, judge_session
 from loadtest.cars import Car
 
-ACCEPTED = {"status": 201, "session_id": "s1", "state": "charging", "vehicle_id": "ev-1", "substation": "one"}
+ACCEPTED = {"status": 201, "session_id": "s1", "state": "reserved", "vehicle_id": "ev-1", "substation": "one"}
 WAITING = {"status": 202, "session_id": "s3", "state": "waiting", "vehicle_id": "ev-1", "position": 7}
 FULL = {"status": 503, "type": "/problems/grid-full", "retry_after_s": 5}
 WRONG = {"status": 422, "type": "/problems/invalid-request"}
@@ -22,14 +22,15 @@ CHARGING, WAITS, REFUSED = Judged("charging", "s1", "one"), Judged("waiting", "s
     ("status", "body", "judged"),
     [
         (201, ACCEPTED, CHARGING),
+        (201, ACCEPTED | {"state": "charging"}, CHARGING),
         (201, ACCEPTED | {"state": "finished"}, CHARGING),
-        (201, ACCEPTED | {"state": "requested"}, Judged("201 requested")),
+        (201, ACCEPTED | {"state": "expired"}, Judged("201 expired")),
         (201, ACCEPTED | {"vehicle_id": "ev-2"}, Judged("201 for another car")),
-        (200, ACCEPTED, Judged("200 charging")),
+        (200, ACCEPTED, Judged("200 reserved")),
         (202, WAITING, WAITS),
         (202, WAITING | {"vehicle_id": "ev-2"}, Judged("202 for another car")),
         (202, WAITING | {"session_id": ""}, Judged("202 for another car")),
-        (202, ACCEPTED, Judged("202 charging")),
+        (202, ACCEPTED, Judged("202 reserved")),
         (201, WAITING, Judged("201 waiting")),
         (422, TOO_POWERFUL, REFUSED),
         (503, FULL, REFUSED),
@@ -59,7 +60,7 @@ def test_no_answer_and_one_that_is_not_json() -> None:
         (207, [ACCEPTED], [Judged("207 without an answer for each car")] * 2),
         (207, [ACCEPTED, "?"], [CHARGING, Judged("207 with something else than answers")]),
         (207, ACCEPTED, [Judged("207 without an answer for each car")] * 2),
-        (201, ACCEPTED, [Judged("201 charging")] * 2),
+        (201, ACCEPTED, [Judged("201 reserved")] * 2),
         (503, {"type": "/problems/ledger-unavailable"}, [Judged("503 /problems/ledger-unavailable")] * 2),
     ],
 )

@@ -105,7 +105,7 @@ def test_how_long_they_waited_is_a_gap_if_only_the_api_was_asked() -> None:
     assert "not known" in line.waits
 
 
-@pytest.mark.parametrize("lost", ["200 requested", "no answer", "forgotten"])
+@pytest.mark.parametrize("lost", ["200 lost", "no answer", "forgotten"])
 def test_who_waited_and_is_lost_breaks_the_promise(lost: str) -> None:
     recording = replace(WITH_A_LINE, fates=WITH_A_LINE.fates | {"s1.4": Fate(lost)})
 

@@ -29,7 +29,7 @@ def test_an_attempt_cancelled_before_it_came_never_starts_and_is_acknowledged(fe
     assert feeder.unreported() == [("a", 2, "cancelled", 0)]
     assert feeder.charge("a", attempt=1) is Verdict.CANCELLED_BEFORE
     assert feeder.charge("a", attempt=2) is Verdict.CANCELLED_BEFORE
-    assert feeder.charge("a", attempt=3) is Verdict.CHARGING
+    assert feeder.charge("a", attempt=3) is Verdict.STARTED
 
 
 def test_a_cancel_of_another_attempt_leaves_the_car_alone(feeder: Feeder) -> None:
@@ -72,9 +72,8 @@ def test_a_cancel_of_a_refused_attempt_is_acknowledged(feeder: Feeder) -> None:
 def test_what_the_ledger_gave_up_is_stopped_and_the_ledger_learns_whether_it_ran(feeder: Feeder) -> None:
     feeder.charge("a")
     feeder.clock.advance(HOUR_S / 2)
-    assert feeder.station.stop("a", 1) is True
-    assert feeder.station.stop("b", 1) is False
-    assert feeder.unreported() == [("a", 1, "stopped", 5_000), ("b", 1, "barred", 0)]
+    assert [feeder.station.stop(name, 1) for name in ("a", "b", "a", "b")] == [True, True, False, False]
+    assert feeder.unreported() == [("a", 1, "stopped", 5_000), ("b", 1, "never_started", 0)]
     for name in ("a", "b"):
         assert feeder.charge(name) is Verdict.CANCELLED_BEFORE
 
@@ -94,6 +93,23 @@ def test_asked_to_stop_what_has_ended_it_tells_again_how(feeder: Feeder, how: st
     assert told[0].how == how
 
 
+def test_asked_what_became_of_an_earlier_attempt_it_tells_how_the_later_one_ended_too(feeder: Feeder) -> None:
+    feeder.charge("a", attempt=3)
+    feeder.clock.advance(HOUR_S)
+    feeder.station.reported(feeder.station.snapshot().unreported)
+    assert feeder.station.stop("a", 1) is False
+    assert feeder.unreported() == [("a", 1, "never_started", 0), ("a", 3, "finished", 10_000)]
+    assert {end.highest for end in feeder.station.snapshot().unreported} == {3}
+
+
+def test_an_earlier_attempt_than_the_one_that_runs_is_answered_with_that_ones_number(feeder: Feeder) -> None:
+    feeder.charge("a", attempt=3)
+    feeder.station.stop("a", 1)
+    (end,) = feeder.station.snapshot().unreported
+    assert (end.attempt, end.how, end.highest) == (1, "never_started", 3)
+    assert feeder.running() == {"a": 3}
+
+
 def test_what_ended_is_remembered_for_a_while(feeder: Feeder) -> None:
     feeder.station.cancel("a", attempt=1)
     feeder.clock.advance(MEMORY_S)
@@ -101,4 +117,4 @@ def test_what_ended_is_remembered_for_a_while(feeder: Feeder) -> None:
     assert feeder.charge("a") is Verdict.CANCELLED_BEFORE
     feeder.clock.advance(1)
     feeder.station.snapshot()
-    assert feeder.charge("a") is Verdict.CHARGING
+    assert feeder.charge("a") is Verdict.STARTED

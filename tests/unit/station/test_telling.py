@@ -29,8 +29,10 @@ def test_every_end_and_every_refusal_is_a_change_but_a_start_is_none(feeder: Fee
     feeder.clock.advance(HOUR_S)
     feeder.station.finish_due()
     assert feeder.changes == 2
-    feeder.station.cancel("a")
+    feeder.station.cancel("never came", attempt=1)
     assert feeder.changes == 3
+    feeder.station.cancel("never came", attempt=1)
+    assert feeder.changes == 3, "that is no news"
     assert [(end.session, end.how) for end in feeder.ends] == [("a", "finished")]
 
 

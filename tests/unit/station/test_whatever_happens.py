@@ -30,7 +30,7 @@ def test_many_threads_never_exceed_the_limit() -> None:
     assert Verdict.NO_ROOM in verdicts
     assert snapshot.peak <= LIMIT
     assert snapshot.drawn == sum(charging.order.watts for charging in snapshot.charging)
-    assert snapshot.started == verdicts.count(Verdict.CHARGING)
+    assert snapshot.started == verdicts.count(Verdict.STARTED)
     assert snapshot.overload_s == 0
 
 
@@ -55,7 +55,7 @@ class AnyStation(RuleBasedStateMachine):
         before = self.station.snapshot().started
         (verdict,) = self.station.charge([Order(session, attempt, "car", watts, energy_wh)])
         if self.station.snapshot().started > before:
-            assert verdict is Verdict.CHARGING
+            assert verdict is Verdict.STARTED
             assert (session, attempt) not in self.never
             assert (session, attempt) not in self.energy, "an attempt starts once"
             self.energy[session, attempt] = energy_wh
@@ -130,7 +130,7 @@ def test_whoever_charges_to_the_end_gets_exactly_its_energy(cars: list[tuple[int
     feeder = Feeder(time_scale=1_000)
     asked = {f"s{i}": energy_wh for i, (_, energy_wh) in enumerate(cars)}
     started = [
-        name for name, (watts, wh) in zip(asked, cars, strict=True) if feeder.charge(name, watts, wh) == "charging"
+        name for name, (watts, wh) in zip(asked, cars, strict=True) if feeder.charge(name, watts, wh) == "started"
     ]
     feeder.clock.advance(1e9)
     feeder.station.finish_due()

@@ -1,6 +1,6 @@
 """How waiting ends without room: too late, or cancelled."""
 
-from grid.ledger import Cancel, Outcome, Release, ReleaseOutcome
+from grid.ledger import Cancel, Outcome
 
 from ..conftest import GIVE_UP_MS, PATIENCE_MS, Substation, Zone
 from .conftest import HOUR_MS
@@ -52,22 +52,15 @@ def test_without_one_it_waits_for_a_long_time(zone: Zone, full: Substation) -> N
 
 def test_its_owner_can_cancel_it(zone: Zone, full: Substation) -> None:
     zone.reserve("s", 25_000)
-    assert zone.cancel("s", attempt=0) == "cancelled"
+    assert zone.cancel("s") == "cancelled"
     full.ends("quarter")
     assert full.beat().grants == []
-
-
-def test_a_cancel_that_comes_just_after_it_was_given_away_changes_nothing(zone: Zone, full: Substation) -> None:
-    zone.reserve("s", 25_000)
-    full.ends("quarter")
-    full.beat()
-    assert zone.cancel("s", attempt=0) == "reserved"
 
 
 def test_given_away_and_then_cancelled_it_is_not_started_again(zone: Zone, full: Substation) -> None:
     zone.reserve("s", 25_000)
     full.ends("quarter")
     full.beat()
-    zone.ledger.release([Release("s", 1, ReleaseOutcome.CANCELLING)])
+    assert zone.ledger.cancel("s").state == "cancelling"
     reply = full.beat()
     assert (reply.grants, reply.cancels) == ([], [Cancel("s", 1)])

@@ -2,9 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel
-
-from ..conftest import RESERVE_TTL_MS, Substation, Zone
+from ..conftest import Substation, Zone
 
 
 @pytest.fixture
@@ -29,16 +27,13 @@ def test_one_is_said_again_until_the_substation_lists_it(zone: Zone, full: Subst
 
 
 def test_one_that_never_starts_goes_back_to_its_old_place(zone: Zone, giver: Substation) -> None:
-    zone.clock.advance(RESERVE_TTL_MS)
-    assert zone.ledger.sweep().unsettled == 1
-    assert giver.beat().cancels == [Cancel("s", 1)]
-    giver.ends("s", "barred", 0)
+    giver.never_starts("s")
     giver.beat("draining")
     assert zone.line() == ["s", "t"]
 
 
 def test_one_that_the_substation_cannot_start_goes_back_to_its_old_place(zone: Zone, giver: Substation) -> None:
-    giver.ends("s", "barred", 0)
+    giver.never_starts("s")
     giver.limit = 75_000
     giver.beat()
     assert zone.line() == ["s", "t"]
@@ -62,6 +57,7 @@ def test_it_goes_where_a_new_request_would_go(zone: Zone, full: Substation) -> N
 def test_the_room_of_one_is_given_from_another_ones_heartbeat(zone: Zone, full: Substation) -> None:
     two = zone.substation("two", 50_000)
     zone.reserve("filler", 50_000)
+    two.starts("filler", 50_000)
     zone.reserve("s", 25_000)
     zone.cancel("quarter")
     assert two.beat().grants == []

@@ -82,7 +82,7 @@ def test_if_another_has_room_first_it_goes_there(zone: Zone, overdue: str) -> No
 
 def test_also_if_nobody_else_waits(zone: Zone, overdue: str) -> None:
     zone.reserve("new", 5_000)
-    zone.cancel("new", attempt=0)
+    zone.cancel("new")
     two = Substation(zone.ledger, "two", 100_000)
     assert two.starts_what_it_was_given(two.beat()) == [overdue]
 
@@ -95,7 +95,7 @@ def test_it_is_free_again_when_it_does_not_wait_any_more(zone: Zone, full: Subst
     zone.cancel("quarter")
     assert zone.reserve("new", 5_000).outcome is Outcome.WAITING
     if end == "cancelled":
-        zone.cancel("big", attempt=0)
+        zone.cancel("big")
     else:
         zone.clock.advance(1)
         zone.ledger.sweep()
@@ -153,7 +153,7 @@ def test_an_eighth_of_the_substations_keep_room_at_a_time_and_the_next_in_order_
         zone.reserve(f"new at {zone.clock.now}", 5_000)
         zone.clock.advance(1)
         assert sorted(row.keeps for row in zone.ledger.grid() if row.keeps) == expected
-    zone.cancel("first", attempt=0)
+    zone.cancel("first")
     zone.reserve("newer", 5_000)
     assert sorted(row.keeps for row in zone.ledger.grid() if row.keeps) == ["second", "third"]
 

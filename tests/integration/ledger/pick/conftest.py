@@ -1,6 +1,6 @@
 """Grids that carry something, on both kinds of Redis, and whom a search through all substations would choose."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +8,7 @@ from fakeredis import FakeRedis
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, Listed
+from grid.ledger import Heartbeat, Ledger, Listed, Outcome, Placement, Request
 
 SIZES = st.integers(3_000, 350_000)
 EXAMPLES = {"redis-server": 120, "fakeredis": 30}
@@ -49,8 +49,14 @@ def fill(redis: Redis, grid: dict[str, Row], protect: Sequence[int] = ()) -> Led
     ledger = Ledger(redis, "default", longest_line=0, protect_watts=protect)
     for name, row in grid.items():
         runs = [Listed(f"old-{name}", 1, row.committed, 1, 0, "car")] if row.committed else []
-        ledger.heartbeat(Heartbeat(name, "http://x", 1, 1, row.limit, row.limit, sessions=runs))
+        ledger.heartbeat(Heartbeat(name, "http://x", 1, 1, row.limit, row.limit, 0, row.room, sessions=runs))
     return ledger
+
+
+def place(ledger: Ledger, request: Request, avoid: Iterable[str]) -> Placement:
+    """Where it goes if these have refused it."""
+    refused = [(request, Placement(Outcome.PLACED, substation=name)) for name in avoid]
+    return (ledger.move(refused) if refused else ledger.reserve([request]))[0]
 
 
 def slots(room: int, protect: Sequence[int]) -> list[int]:

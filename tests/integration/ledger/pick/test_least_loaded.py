@@ -9,7 +9,7 @@ from redis import Redis
 from grid.ledger import Outcome, Request
 from grid.ledger.ledger import WINDOW
 
-from .conftest import EXAMPLES, SIZES, Row, best, fill, rows
+from .conftest import EXAMPLES, SIZES, Row, best, fill, place, rows
 
 
 def test_every_pick_is_the_brute_force_choice(kind_and_redis: tuple[str, Redis]) -> None:
@@ -46,7 +46,7 @@ def test_avoided_substations_are_not_picked_and_the_rest_is_still_the_brute_forc
     def check(table: list[Row], watts: int, avoided: set[int]) -> None:
         grid = {f"substation-{i}": row for i, row in enumerate(table)}
         avoid = {f"substation-{i}" for i in avoided}
-        (placement,) = fill(redis, grid).reserve([Request("s", "car", watts, 1)], avoid)
+        placement = place(fill(redis, grid), Request("s", "car", watts, 1), avoid)
         assert placement.substation == best({n: row for n, row in grid.items() if n not in avoid}, watts)
 
     check()

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Outcome, Release, ReleaseOutcome, Request
+from grid.ledger import Ended, Heartbeat, Ledger, Outcome, Request
 from grid.ledger.ledger import WINDOW
 
-from .conftest import EXAMPLES, SIZES, Row, best, broken, fill, rows, slots
+from .conftest import EXAMPLES, SIZES, Row, best, broken, fill, place, rows, slots
 
 SEEN_WHATEVER_THEIR_LIMITS = 8
 SEEN_OF_EQUAL_LIMITS = 12
@@ -47,7 +47,7 @@ def test_among_few_every_pick_is_the_brute_force_choice(kind_and_redis: tuple[st
 def test_an_avoided_one_is_not_picked_though_it_would_break_the_fewest(redis: Redis) -> None:
     def picked(*avoid: str) -> str:
         grid = {"whole": Row(350_000, 0), "piece": Row(350_000, 338_000), "other": Row(350_000, 300_000)}
-        return fill(redis, grid, CHARGERS).reserve([Request("s", "car", 11_000, 1)], avoid)[0].substation
+        return place(fill(redis, grid, CHARGERS), Request("s", "car", 11_000, 1), avoid).substation
 
     assert [picked(), picked("piece"), picked("piece", "other")] == ["piece", "other", "whole"]
 
@@ -100,9 +100,9 @@ def test_whoever_waits_is_given_room_by_the_same_rule(redis: Redis) -> None:
     before = ledger.reserve([Request("last", "car", 20_000, 1), Request("waits", "car", 11_000, 1)])
     assert [placement.outcome for placement in before] == [Outcome.PLACED, Outcome.WAITING]
 
-    ledger.release([Release("last", 1, ReleaseOutcome.CANCELLED)])
-    ended = Ended("old-least", 1, "finished", 1)
-    ledger.heartbeat(Heartbeat("least", "http://x", 1, 2, 350_000, 350_000, ended=[ended]))
+    ledger.cancel("last", stopped=1)
+    ended = Ended("old-least", 1, "finished", 1, 1)
+    ledger.heartbeat(Heartbeat("least", "http://x", 1, 2, 350_000, 350_000, 1, 350_000, ended=[ended]))
 
     record = ledger.session("waits")
     assert record is not None

@@ -1,0 +1,2 @@
+-- Does nothing but what all scripts do first: it looks at the format.
+return 'PONG'
