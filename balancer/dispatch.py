@@ -36,7 +36,7 @@ class Dispatcher:
         self._metrics = balancer_metrics()
         start_at_zero(self._metrics.placements, [ledger.zone], Outcome, POWER_CLASSES)
         start_at_zero(self._metrics.placements_watts, [ledger.zone], Outcome)
-        start_at_zero(self._metrics.orders, [started.value for started in Started])
+        start_at_zero(self._metrics.orders, [ledger.zone], [started.value for started in Started])
 
     def route(self, requests: Sequence[Request], request_id: str) -> list[Decision]:
         """One decision for each request, in order: one script call and one POST per substation for all of them."""
@@ -65,7 +65,8 @@ class Dispatcher:
         refused = self._order(requests, dict(enumerate(placements)), request_id)
         if refused:
             try:
-                moved = self._ledger.move([(requests[i], placements[i]) for i in refused])
+                with self._metrics.reserve.time():
+                    moved = self._ledger.move([(requests[i], placements[i]) for i in refused])
             except LedgerUnavailable as error:
                 log.warning("%s sessions were refused, and move with the next heartbeat: %s", len(refused), error)
                 return placements
@@ -93,7 +94,10 @@ class Dispatcher:
             except (NotSent, NoAnswer) as error:
                 self._outliers.unanswered(placements[members[0]], not_sent=isinstance(error, NotSent))
                 return [Started.UNKNOWN] * len(members)
-            self._outliers.answered(placements[members[0]].substation)
+            if set(answers) == {Started.UNKNOWN}:
+                self._outliers.unanswered(placements[members[0]], not_sent=False)
+            else:
+                self._outliers.answered(placements[members[0]].substation)
             return answers
 
         # Side by side if there are several: a slow substation must not hold up the cars of the others.
@@ -102,7 +106,7 @@ class Dispatcher:
             pair for url, reply in zip(groups, replies, strict=True) for pair in zip(groups[url], reply, strict=True)
         ]
         for started, number in Counter(started for _, started in answers).items():
-            self._metrics.orders.labels(started.value).inc(number)
+            self._metrics.orders.labels(self._ledger.zone, started.value).inc(number)
         return [i for i, started in answers if started is Started.NO]
 
     def _count(self, requests: Sequence[Request], decisions: Sequence[Decision]) -> None:

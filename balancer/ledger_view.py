@@ -41,6 +41,7 @@ class LedgerView(Collector):
         return [up, *families.values()]
 
     def _read(self, zone: str, ledger: Ledger, families: dict[str, GaugeMetricFamily]) -> None:
+        ledger.ping()
         rows, line, sessions = ledger.grid(), ledger.line(), ledger.states()
         for row in rows:
             name = [zone, row.substation]

@@ -90,8 +90,8 @@ class BalancerMetrics:
         )
         self.orders = Counter(
             "grid_charge_orders_total",
-            "Sessions posted to their substations: started (yes), refused (no), unanswered (unknown)",
-            ["answer"],
+            "Sessions posted to their substations: started (yes), refused (no), not answered (unknown)",
+            ["zone", "answer"],
         )
         self.ejections = Counter(
             "grid_ejections_total", "Substations that got nothing new for a while because they did not answer", ["zone"]

@@ -152,9 +152,10 @@ class Heartbeats:
         for grant, verdict in zip(grants, self._station.charge(orders), strict=True):
             if verdict is Verdict.STARTED and grant.waited is not None:
                 self._meters.waited(grant.priority, grant.waited)
-            elif verdict not in (Verdict.STARTED, Verdict.CHARGING):
-                log.warning("%s was given to us and does not start: %s", grant.session, verdict)
+            elif verdict is Verdict.NO_ROOM:
+                log.warning("%s was given to us and does not fit", grant.session)
                 self._meters.refused(verdict)
-                self._station.stop(grant.session, grant.attempt)
+            elif verdict in (Verdict.FINISHED, Verdict.CANCELLED_BEFORE):
+                self._station.stop(grant.session, grant.attempt)  # to tell again how it ended
             is_news |= verdict in (Verdict.STARTED, Verdict.NO_ROOM)
         return is_news

@@ -194,7 +194,9 @@ class Ledger:
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
             position=position,
-            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace) if position else None,
+            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace)
+            if position
+            else None,
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:

@@ -1,8 +1,8 @@
 """A grid on a virtual clock: the real scripts, dispatcher, feeders and heartbeats, and only HTTP left out.
 
 A car that is placed starts at once, by POST /charge. One that waits starts with the reply to a heartbeat: in the real
-grid a second may pass until then, here no time does. Nothing dies, so nobody sweeps: a jump of the clock silences no
-substation, and who waits does so until they leave.
+grid a second may pass until then, here no time does. Nothing dies, so there is no sweep: a jump of the clock silences
+no substation, and a car in line waits until it leaves.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from substation.station import End, Snapshot, Station, Verdict
 
 ROUNDS = 100
 FOREVER_MS = 10**15
-"""No substation is out of touch with the ledger, however long nothing happens."""
+"""So long a substation is in touch with the ledger after a heartbeat: months may pass until its next one."""
 
 
 class DisagreementError(Exception):

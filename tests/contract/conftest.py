@@ -19,7 +19,8 @@ import substation.app
 from grid.http import Client, NoAnswer, NotSent, Reply
 from grid.ledger import Heartbeat, HeartbeatReply, Ledger, connect
 from grid.settings import Settings
-from substation.heartbeat import Heartbeats
+from substation.heartbeat import Heartbeats, Identity
+from substation.meters import Meters
 from substation.station import Snapshot, Station
 
 SERVICES = ("api", "balancer", "substation")
@@ -159,9 +160,9 @@ class Grid:
         made: list[Heartbeats] = []
         stations: list[Station] = []
 
-        def heartbeats(ledger: Ledger, station: Station, *rest: Any) -> Heartbeats:
+        def heartbeats(ledger: Ledger, station: Station, identity: Identity, meters: Meters, ttl_ms: int) -> Heartbeats:
             stations.append(station)
-            made.append(Heartbeats(ledger, station, *rest, clock=touch))
+            made.append(Heartbeats(ledger, station, identity, meters, ttl_ms, touch))
             return made[-1]
 
         self.monkeypatch.setattr("substation.app.Station", partial(Station, clock=self.clock))

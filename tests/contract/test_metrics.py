@@ -140,8 +140,8 @@ def test_what_is_posted_to_substations_is_counted_by_answer(grid: Grid) -> None:
     grid.stub("one", answers(409))
     grid.stub("two", answers(500))
     changed = change(grid.balancer, grid.request_charge)
-    assert changed["grid_charge_orders_total", ("no",)] == 1
-    assert changed["grid_charge_orders_total", ("unknown",)] == 1
+    assert changed["grid_charge_orders_total", ("no", "default")] == 1
+    assert changed["grid_charge_orders_total", ("unknown", "default")] == 1
     assert changed["grid_placements_total", ("placed", "12", "default")] == 1
 
 
@@ -262,7 +262,7 @@ def test_counters_are_there_before_their_first_event(grid: Grid, metered: Substa
     for zone in ZONES:
         assert ("grid_placements_total", ("unavailable", "more", zone)) in shown
         assert ("grid_placements_watts_total", ("unavailable", zone)) in shown
-    assert ("grid_charge_orders_total", ("no",)) in shown
+    assert ("grid_charge_orders_total", ("no", "default")) in shown
     assert ("grid_ejections_total", ("north",)) in shown
     assert ("grid_substation_refusals_total", ("wrong-epoch", "metered", "default")) in shown
     for priority in ("emergency", "normal", "flexible"):

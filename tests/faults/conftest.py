@@ -47,6 +47,10 @@ class Faulty(Grid):
         """Where it really charges; a car can be plugged in at one place."""
         return [s.name for s in self.local.substations if not s.has_ended() and session in self.charging(s)]
 
+    def places_elsewhere(self, session: str, than: Service) -> list[str]:
+        """The same, without one that cannot be asked."""
+        return [s.name for s in self.local.substations if s is not than and session in self.charging(s)]
+
     def committed(self, name: str) -> float:
         """kW held at a substation."""
         return next((float(row["committed_kw"]) for row in self.substations() if row["substation"] == name), 0.0)

@@ -1,5 +1,6 @@
 """A grid of real processes that can be killed, hung and restarted, with a proxy on every link between them."""
 
+import json
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from grid.health import probe
-from grid.ledger.keys import zone_keys
+from grid.ledger.keys import key, zone_keys
 from grid.local import LocalGrid, Service, free_port, redis_command
 
 from .proxy import Proxy
@@ -111,23 +112,31 @@ class FaultyGrid(LocalGrid):
         except RedisError:
             return False
 
-    def wipe(self) -> None:
-        with self.redis_client() as redis:
-            redis.flushall()
+    def wipe(self) -> set[str]:
+        """Which sessions nothing else knows of from now on: they waited, or were reserved and had not started."""
+        return self.roll_back({})
 
     def image(self) -> Image:
         keys = zone_keys("default")
         with self.redis_client() as redis, redis.pipeline(transaction=True) as pipe:
-            for key in keys:
-                pipe.dump(key)
-            return {key: dump for key, dump in zip(keys, pipe.execute(), strict=True) if dump}
+            for name in keys:
+                pipe.dump(name)
+            return {name: dump for name, dump in zip(keys, pipe.execute(), strict=True) if dump}
 
-    def roll_back(self, image: Image) -> None:
+    def roll_back(self, image: Image) -> set[str]:
+        """As `wipe`, of those that the image does not have either."""
         with self.redis_client() as redis, redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(key("default", "sessions"))
             pipe.flushall()
-            for key, dump in image.items():
-                pipe.restore(key, 0, dump)
-            pipe.execute()
+            for name, dump in image.items():
+                pipe.restore(name, 0, dump)
+            pipe.hgetall(key("default", "sessions"))
+            known, *_, kept = pipe.execute()
+        return {
+            session.decode()
+            for session, record in known.items()
+            if session not in kept and json.loads(record)["state"] in ("waiting", "reserved")
+        }
 
     def redis_client(self, decode_responses: bool = False) -> Redis:
         """Straight to Redis, past every proxy."""

@@ -1,4 +1,4 @@
-"""Drivers who want to charge, and do not give up: they repeat a request with the same key until it is answered."""
+"""Drivers who want to charge. Most repeat a request with the same key until it is answered; some ask once, without."""
 
 import random
 import threading
@@ -15,6 +15,7 @@ LONG_SECONDS = (1.0, 15.0, 2.0)
 """How long a session lasts in real time: least, most, mostly."""
 SHORT_SECONDS = (1.0, 3.0, 2.0)
 CANCELLED_SHARE = 0.05
+ASK_ONCE_SHARE = 0.2
 PRIORITIES = {"emergency": 5, "normal": 85, "flexible": 10}
 IN_A_HURRY_SHARE = 0.2
 READY_WITHIN_S = (25.0, 60.0)
@@ -55,6 +56,8 @@ class Load:
     """Session → the time its owner named, by time.time(). Later than that it need not begin."""
     cancelled: set[str] = field(default_factory=set)
     """Those whose owners asked to cancel them, whatever was answered."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """Vehicle that asked once and was answered with an error → when: it must not charge."""
     given_up: int = 0
 
     def __post_init__(self) -> None:
@@ -83,7 +86,9 @@ class Load:
                 seconds = chance.triangular(*self.seconds)
                 energy = round(power * seconds * self.time_scale / 3600, 3)
                 car = {"vehicle_id": f"ev-{number}", "power_kw": power, "energy_kwh": energy, **_wishes(chance)}
-                session = self._ask(http, car, key=f"{self.seed}-{chance.getrandbits(64):x}")
+                key = f"{self.seed}-{chance.getrandbits(64):x}"
+                once = chance.random() < ASK_ONCE_SHARE
+                session = self._ask_once(http, car | {"vehicle_id": key}) if once else self._ask(http, car, key)
                 if session and chance.random() < CANCELLED_SHARE:
                     self._cancel(http, session, after_s=chance.uniform(0, seconds))
 
@@ -95,15 +100,28 @@ class Load:
             outcome, session = post(http, self.url, car, key)
             self.answers.append(Answer(started, time.monotonic(), outcome))
             if outcome in GOOD:
-                if "ready_by" in car:
-                    self.ready_by[session] = datetime.fromisoformat(car["ready_by"]).timestamp()
-                self.accepted[session] = time.monotonic()
-                return session
+                return self._accept(session, car)
             if outcome == FULL:
                 return None
             time.sleep(PAUSE_S)
         self.given_up += 1
         return None
+
+    def _ask_once(self, http: requests.Session, car: dict[str, Any]) -> str | None:
+        started = time.monotonic()
+        outcome, session = post(http, self.url, car)
+        self.answers.append(Answer(started, time.monotonic(), outcome))
+        if outcome in GOOD:
+            return self._accept(session, car)
+        if outcome != NO_ANSWER:
+            self.refused[car["vehicle_id"]] = time.monotonic()
+        return None
+
+    def _accept(self, session: str, car: dict[str, Any]) -> str:
+        if "ready_by" in car:
+            self.ready_by[session] = datetime.fromisoformat(car["ready_by"]).timestamp()
+        self.accepted[session] = time.monotonic()
+        return session
 
     def _cancel(self, http: requests.Session, session: str, after_s: float) -> None:
         self._stopping.wait(after_s)
@@ -114,10 +132,12 @@ class Load:
             http.close()  # then it charges on, or not: either is what its owner gets
 
 
-def post(http: requests.Session, url: str, car: dict[str, Any], key: str) -> tuple[str, str]:
+def post(http: requests.Session, url: str, car: dict[str, Any], key: str | None = None) -> tuple[str, str]:
     """What was answered, and the session's id if it is one."""
     try:
-        answer = http.post(f"{url}/request-charge", json=car, headers={"Idempotency-Key": key}, timeout=ANSWER_WITHIN_S)
+        answer = http.post(
+            f"{url}/request-charge", json=car, headers={"Idempotency-Key": key} if key else {}, timeout=ANSWER_WITHIN_S
+        )
         body = answer.json()
     except requests.RequestException:
         http.close()

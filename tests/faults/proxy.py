@@ -46,7 +46,7 @@ class Proxy:
         self._connections: set[_Connection] = set()
         self._delay_s = 0.0
         self._is_cut = False
-        self._swallows = False
+        self._swallows: bytes | None = None
         self._flows = {direction: asyncio.Event() for direction in Direction}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy of {upstream_port}", daemon=True)
@@ -75,9 +75,9 @@ class Proxy:
         """Reset every connection, and each new one."""
         self._run(self._switch(is_cut=True))
 
-    def swallow_replies(self) -> None:
-        """Requests arrive; what comes back is thrown away."""
-        self._run(self._switch(swallows=True))
+    def swallow_replies(self, only: bytes = b"") -> None:
+        """Requests arrive; what comes back is thrown away if it begins with `only`."""
+        self._run(self._switch(swallows=only))
 
     def hold(self, direction: Direction) -> None:
         """Keep what goes this way until healed; the other way flows."""
@@ -93,7 +93,12 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _switch(
-        self, *, delay_s: float = 0.0, is_cut: bool = False, swallows: bool = False, held: Direction | None = None
+        self,
+        *,
+        delay_s: float = 0.0,
+        is_cut: bool = False,
+        swallows: bytes | None = None,
+        held: Direction | None = None,
     ) -> None:
         self._delay_s, self._is_cut, self._swallows = delay_s, is_cut, swallows
         for connection in self._connections:
@@ -135,7 +140,8 @@ class Proxy:
             while data := await source.read(CHUNK):
                 await asyncio.sleep(self._delay_s)
                 await self._flows[direction].wait()
-                if self._swallows and direction is Direction.REPLIES:
+                swallowed = self._swallows is not None and data.startswith(self._swallows)
+                if swallowed and direction is Direction.REPLIES:
                     connection.has_a_hole = True
                     continue
                 target.write(data)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import requests
 from redis.exceptions import RedisError
@@ -11,10 +10,8 @@ from grid.ledger.keys import key
 
 from .harness import FaultyGrid
 
-SETTLED = {"charging", "finished", "cancelled", "expired", "requested"}
-"""In another state a promised session may run nowhere, so that only the ledger knows of it. A `requested` one is not
-promised: its only caller was told that it failed. Nor, mostly, is a `reserved` one; but who waited before is.
-"""
+SETTLED = {"charging", "finished", "cancelled", "expired"}
+"""In another state a session may run nowhere, so that only the ledger knows of it."""
 
 
 def is_known(grid: FaultyGrid) -> bool:
@@ -36,11 +33,7 @@ def is_quiet(grid: FaultyGrid) -> bool:
             records: list[str] = redis.hvals(key("default", "sessions"))
     except RedisError:
         return False
-    return all(_is_settled(json.loads(record)) for record in records)
-
-
-def _is_settled(record: Mapping[str, Any]) -> bool:
-    return record["state"] in SETTLED or (record["state"] == "reserved" and not record.get("promised"))
+    return all(json.loads(record)["state"] in SETTLED for record in records)
 
 
 def _is_as_known(record: str | None, url: str) -> bool:

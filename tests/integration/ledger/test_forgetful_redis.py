@@ -158,6 +158,15 @@ class TestARedisThatWasRolledBack:
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
 
+    def test_what_charged_by_an_older_truth_is_given_back_whole(self, zone: Zone, one: Substation) -> None:
+        zone.reserve("s")
+        one.starts("s")
+        one.beat()
+        one.never_starts("s", highest=2)
+        one.beat("draining")
+        assert (zone.state("s"), zone.committed("one")) == ("waiting", 0)
+        assert [grant.attempt for grant in one.beat().grants] == [3]
+
     def test_a_later_attempt_that_runs_here_takes_the_place_of_the_earlier_one(
         self, zone: Zone, one: Substation
     ) -> None:

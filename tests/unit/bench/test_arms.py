@@ -21,6 +21,7 @@ def test_the_floor_sends_each_to_the_next_whatever_it_carries() -> None:
     assert [placed.outcome for placed in placements] == [Outcome.PLACED] * 3
     assert [placed.substation for placed in placements] == ["substation-1", "substation-2", "substation-1"]
     assert [placed.epoch for placed in placements] == [EPOCH] * 3
+    assert not ledger.eject(placements[0])
 
 
 def test_the_floors_substations_are_registered_at_once_and_ordered_nothing() -> None:

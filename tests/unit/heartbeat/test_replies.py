@@ -276,4 +276,4 @@ def test_who_does_not_fit_after_all_goes_back_into_the_line(
     one.beat()
     assert one.charging() == ["unheard of"]
     assert (one.state(), one.row.committed) == ("waiting", 95_000)
-    assert "s was given to us and does not start: no-room" in caplog.text
+    assert "s was given to us and does not fit" in caplog.text
