@@ -31,7 +31,7 @@ API_THREADS = 128
 """Half of them may be held by drivers who wait to hear that their turn has come."""
 PORTS = (20_000, 32_000)
 _given: set[int] = set()
-FAKEREDIS_PATIENCE = {"REDIS_TIMEOUT_MS": "1500"}
+FAKEREDIS_PATIENCE = {"REDIS_TIMEOUT_MS": "1500", "ROUTE_TRY_MS": "4000"}
 """It runs Lua in Python: a burst of requests queues up for longer than at a real Redis."""
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 12.0

@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, ledger: Ledger | None = None) -
     station.on_change = heartbeat.wake
 
     def registered() -> str | None:
-        return None if heartbeats.answered else "the ledger has not answered the last heartbeat"
+        return None if heartbeats.is_in_touch else "the ledger has not answered for too long"
 
     app = Flask(__name__)
     service.init_app(app, "substation", settings, {"ledger": registered}, [Reading(station, meters)])

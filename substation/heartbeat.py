@@ -53,7 +53,6 @@ class Heartbeats:
         self._in_touch_until = clock()
         self._lock = threading.Lock()
         self.epoch = 0
-        self.answered = False
 
     @property
     def is_in_touch(self) -> bool:
@@ -86,7 +85,6 @@ class Heartbeats:
         try:
             reply = self._ledger.heartbeat(self._message(snapshot, state))
         except LedgerUnavailable:
-            self.answered = False
             self._meters.heartbeat("unanswered")
             raise
         if self._clock() > sent + self._ttl_s:
@@ -95,9 +93,7 @@ class Heartbeats:
             return True
         self._meters.heartbeat(reply.outcome)
         self._acknowledged = self._number
-        if reply.outcome == "ok":
-            self._in_touch_until = sent + self._ttl_s
-        return self._act_on(reply, snapshot)
+        return self._act_on(reply, sent, snapshot)
 
     def _message(self, snapshot: Snapshot, state: str) -> Heartbeat:
         identity = self._identity
@@ -119,7 +115,7 @@ class Heartbeats:
             ended=[Ended(e.session, e.attempt, e.how, e.delivered_wh, e.highest) for e in snapshot.unreported],
         )
 
-    def _act_on(self, reply: HeartbeatReply, snapshot: Snapshot) -> bool:
+    def _act_on(self, reply: HeartbeatReply, sent: float, snapshot: Snapshot) -> bool:
         if reply.outcome == "superseded":
             log.warning(
                 "epoch %s is over (the ledger has %s): unheard for too long, or another process is called %s as well",
@@ -133,9 +129,8 @@ class Heartbeats:
             log.info("registered as %s, epoch %s", self._identity.substation, reply.epoch)
             self.epoch = reply.epoch
             return True
-        if reply.outcome == "ok":
-            self.answered = True
-            self._station.reported(snapshot.unreported)
+        self._in_touch_until = sent + self._ttl_s
+        self._station.reported(snapshot.unreported)
         is_news = False
         for cancel in reply.cancels:
             log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)

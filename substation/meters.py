@@ -16,7 +16,7 @@ JOULES_PER_WH = 3600
 ENDS = ("finished", "cancelled", "stopped")
 REFUSALS = (Verdict.NO_ROOM, Verdict.CANCELLED_BEFORE, Verdict.WRONG_EPOCH, Verdict.OUT_OF_TOUCH)
 PRIORITIES = ("emergency", "normal", "flexible")
-ANSWERS = ("ok", "registered", "late", "superseded", "unanswered")
+ANSWERS = ("ok", "registered", "superseded", "unanswered")
 """Of the ledger, to a heartbeat."""
 
 

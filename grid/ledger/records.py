@@ -156,7 +156,7 @@ class Grant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReply:
-    """`outcome` is registered, ok, late or superseded (see lua/heartbeat.lua)."""
+    """`outcome` is registered, ok or superseded (see lua/heartbeat.lua)."""
 
     outcome: str
     epoch: int

@@ -53,6 +53,7 @@ def test_types_titles_and_statuses_are_a_promise() -> None:
         "no-room": 409,
         "wrong-epoch": 409,
         "cancelled-before": 409,
+        "out-of-touch": 503,
     }
 
 

@@ -69,11 +69,11 @@ def test_a_start_that_is_centuries_away_is_still_a_time() -> None:
 
 def substation(**values: object) -> dict[str, object]:
     row = {"substation": "one", "zone": "default", "state": "up", "epoch": 1, "capacity": 120_000, "limit": 100_000}
-    return {**row, "committed": 33_333, "load": 0.33333, "sessions": 3, "keeps": None, **values}
+    return {**row, "committed": 33_333, "headroom": 66_667, "load": 0.33333, "sessions": 3, "keeps": None, **values}
 
 
 def test_the_grid_is_told_with_its_totals() -> None:
-    other = substation(limit=50_000, committed=60_000, load=1.2, sessions=4)
+    other = substation(limit=50_000, committed=60_000, headroom=0, load=1.2, sessions=4)
     told = units.grid({"substations": [substation(), other], "waiting": {"default": 2, "north": 3}})
     assert told["totals"] == {
         "substations": 2,
@@ -86,7 +86,7 @@ def test_the_grid_is_told_with_its_totals() -> None:
     assert told["waiting"] == {"default": 2, "north": 3}
     one, two = told["substations"]
     assert (one["capacity_kw"], one["limit_kw"], one["committed_kw"], one["load"]) == (120, 100, 33.333, 0.3333)
-    assert (one["headroom_kw"], two["headroom_kw"]) == (66.667, -10)
+    assert (one["headroom_kw"], two["headroom_kw"]) == (66.667, 0)
 
 
 def test_a_grid_that_may_carry_nothing_has_no_load() -> None:
@@ -94,6 +94,6 @@ def test_a_grid_that_may_carry_nothing_has_no_load() -> None:
     assert told["totals"]["load"] == 0
 
 
-def test_room_that_is_kept_is_nobody_elses() -> None:
+def test_room_that_is_kept_is_shown() -> None:
     told = units.grid({"substations": [substation(keeps="s")], "waiting": {}})
-    assert (told["substations"][0]["headroom_kw"], told["substations"][0]["keeps_room_for"]) == (0, "s")
+    assert told["substations"][0]["keeps_room_for"] == "s"

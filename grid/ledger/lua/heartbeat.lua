@@ -16,8 +16,7 @@
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
                          arrives late does no harm; what it carries counts when it comes with the new epoch
              ok          taken in (a repeated number is answered but not taken in again)
-             late        an older number of this epoch: ignored
-             superseded  an older epoch: ignored; whoever sends it must ask for a new epoch
+             superseded  an older epoch, or an older number of this one: ignored; its sender asks for a new epoch
            What is to be started holds its watts here already. It is said again with each reply until the substation
            lists it, or says how it ended. One that hears no reply is `deaf`: for `ttl` ms its heartbeats have named
            no newer reply. It gets nothing new, and what is reserved there and not listed moves; what it lists stays.
@@ -36,24 +35,10 @@ local repeated = false
 if epoch == 0 then
   call('ZADD', HEARTBEATS, 'NX', now + asked.retention, id)  -- forgotten if it is not heard of again
   return { 'registered', call('HINCRBY', EPOCHS, id, 1), {}, {} }
-elseif known and epoch < known.epoch then
+elseif known and (epoch < known.epoch or (epoch == known.epoch and asked.number < known.number)) then
   return { 'superseded', known.epoch, {}, {} }
-elseif known and epoch == known.epoch and asked.number < known.number then
-  return { 'late', epoch, {}, {} }
 elseif known and epoch == known.epoch and asked.number == known.number then
   repeated = true
-end
-
-local function records(fields)
-  local found = {}
-  for first = 1, #fields, 1000 do
-    local last = math.min(first + 999, #fields)
-    local texts = call('HMGET', SESSIONS, unpack(fields, first, last))
-    for i = 1, last - first + 1 do
-      found[first + i - 1] = texts[i] and cjson.decode(texts[i]) or false
-    end
-  end
-  return found
 end
 
 -- Members of BY_SUBSTATION: what the ledger holds here, and is not listed as charging.
@@ -219,10 +204,7 @@ local function reconcile()
     if not running[field] and not ended[field] then fields[#fields + 1] = field end
   end
   table.sort(fields)
-  local found = records(fields)
-  for i, field in ipairs(fields) do
-    if found[i] then missing(field, found[i]) end
-  end
+  for _, field in ipairs(fields) do missing(field, read(SESSIONS, field)) end
 end
 
 -- How fast room comes free in this zone while somebody waits for it, and how much at a time: means of about the last

@@ -120,7 +120,7 @@ class TestHeartbeats:
         one.starts("s")
         one.beat(number=10)
         one.runs.clear()
-        assert one.beat(number=9).outcome == "late"
+        assert one.beat(number=9).outcome == "superseded"
         assert zone.state("s") == "charging"
 
     def test_a_repeated_one_changes_nothing(self, zone: Zone, one: Substation) -> None:

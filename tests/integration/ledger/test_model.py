@@ -156,7 +156,7 @@ class Storm(RuleBasedStateMachine):
         line = Line(self.zone, self._charging)
         substation.beat(fate)
         line.assert_nobody_was_overtaken()
-        if fate == DELIVERED and substation.wire.outcome == "ok":  # late: Redis was rolled back to an earlier namesake
+        if fate == DELIVERED and substation.wire.outcome == "ok":
             for session in self.zone.line():
                 assert about(self.zone.records()[session]["watts"]) > self._most_room(), f"{session} waits"
             self.accepted |= self.at_risk & substation.charging

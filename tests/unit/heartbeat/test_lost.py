@@ -27,10 +27,10 @@ def test_while_the_ledger_is_away_nothing_is_lost(
         for _ in range(3):
             with pytest.raises(LedgerUnavailable):
                 one.beat()
-        assert one.heartbeats.answered is False
+        assert not one.heartbeats.is_in_touch
         assert one.unreported() == ["ends meanwhile"]
     one.beat()
-    assert one.heartbeats.answered is True
+    assert one.heartbeats.is_in_touch
     assert one.heartbeats.epoch == 1
     assert one.unreported() == []
     assert (one.state("ends meanwhile"), one.state("goes on")) == ("finished", "charging")

@@ -56,18 +56,6 @@ def test_superseded_it_asks_for_a_new_epoch_at_once_and_keeps_what_it_carries(
     assert (one.state(), one.row.committed) == ("charging", 10_000)
 
 
-def test_a_late_reply_changes_nothing(one: Substation, monkeypatch: pytest.MonkeyPatch) -> None:
-    one.beat()
-    one.start()
-    one.station.cancel("s")
-    with monkeypatch.context() as late:
-        late.setattr(one.ledger, "heartbeat", lambda beat: HeartbeatReply("late", 1, [], []))
-        one.beat()
-    assert one.unreported() == ["s"]
-    one.beat()
-    assert (one.unreported(), one.state()) == ([], "cancelled")
-
-
 def test_a_reply_that_is_read_too_late_is_ignored(one: Substation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was stopped with the reply in its buffer wakes up: what it says may be with others by now."""
     one.beat()

@@ -9,9 +9,9 @@ from .conftest import HOUR_S, Substation, lose_the_reply
 
 
 def test_the_first_heartbeat_registers_it_and_brings_an_epoch(one: Substation) -> None:
-    assert (one.heartbeats.epoch, one.heartbeats.answered) == (0, False)
+    assert (one.heartbeats.epoch, one.heartbeats.is_in_touch) == (0, False)
     one.beat()
-    assert (one.heartbeats.epoch, one.heartbeats.answered) == (1, True)
+    assert (one.heartbeats.epoch, one.heartbeats.is_in_touch) == (1, True)
     assert one.row == SubstationRecord("one", "up", "http://one", 1, 120_000, 100_000, 0, 100_000, 0, 0, None)
 
 
