@@ -16,7 +16,7 @@ AT_ONCE = 4
 """Heartbeats without a pause: one is superseded, one gets an epoch, one gets orders, one answers them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """Who a substation is. Powers in W."""
 
@@ -96,16 +96,12 @@ class Heartbeats:
         return self._act_on(reply, sent, snapshot)
 
     def _message(self, snapshot: Snapshot, state: str) -> Heartbeat:
-        identity = self._identity
         return Heartbeat(
-            substation=identity.substation,
-            url=identity.url,
+            **vars(self._identity),
             epoch=self.epoch,
             number=self._number,
-            capacity=identity.capacity,
-            limit=identity.limit,
             acknowledged=self._acknowledged,
-            could_take=identity.limit - snapshot.drawn,
+            could_take=self._identity.limit - snapshot.drawn,
             state=state,
             sessions=[
                 Listed(o.session, o.attempt, o.watts, o.energy_wh, charging.delivered_wh(snapshot.now), o.vehicle)
@@ -117,12 +113,8 @@ class Heartbeats:
 
     def _act_on(self, reply: HeartbeatReply, sent: float, snapshot: Snapshot) -> bool:
         if reply.outcome == "superseded":
-            log.warning(
-                "epoch %s is over (the ledger has %s): unheard for too long, or another process is called %s as well",
-                self.epoch,
-                reply.epoch,
-                self._identity.substation,
-            )
+            name = self._identity.substation
+            log.warning("epoch %s is over: %s was unheard for too long, or has a namesake", self.epoch, name)
             self.epoch = 0
             return True
         if reply.outcome == "registered":

@@ -5,7 +5,7 @@ decision is one atomic step; `Ledger` is their only client.
 """
 
 from grid.ledger.connection import connect, open_ledgers
-from grid.ledger.ledger import Ledger, LedgerUnavailable, NotAsked
+from grid.ledger.ledger import Ledger, LedgerConfig, LedgerUnavailable, NotAsked
 from grid.ledger.records import (
     Cancel,
     Ended,
@@ -27,6 +27,7 @@ __all__ = [
     "Heartbeat",
     "HeartbeatReply",
     "Ledger",
+    "LedgerConfig",
     "LedgerUnavailable",
     "Listed",
     "NotAsked",

@@ -7,7 +7,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from grid.ledger.ledger import Ledger
+from grid.ledger.ledger import Ledger, LedgerConfig
 from grid.settings import Settings
 
 
@@ -34,19 +34,15 @@ def connect(url: str, timeout_ms: int, connections: int) -> Redis:
 def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> dict[str, Ledger]:
     """A ledger for each zone, all on one pool."""
     redis = connect(settings.redis_url, settings.redis_timeout_ms, connections)
-    return {
-        zone: Ledger(
-            redis,
-            zone,
-            heartbeat_ttl_ms=settings.heartbeat_ttl_ms,
-            lost_ms=settings.lost_ms,
-            patience_ms=settings.in_real_ms(settings.patience_ms),
-            give_up_ms=settings.in_real_ms(settings.give_up_ms),
-            priority_shift_ms=settings.in_real_ms(settings.priority_shift_ms),
-            longest_line=settings.longest_line,
-            time_scale=settings.time_scale,
-            protect_watts=settings.protect_watts,
-            retention_ms=settings.retention_ms,
-        )
-        for zone in zones
-    }
+    config = LedgerConfig(
+        heartbeat_ttl=settings.heartbeat_ttl_ms,
+        lost=settings.lost_ms,
+        patience=settings.in_real_ms(settings.patience_ms),
+        give_up=settings.in_real_ms(settings.give_up_ms),
+        priority_shift=settings.in_real_ms(settings.priority_shift_ms),
+        longest_line=settings.longest_line,
+        time_scale=settings.time_scale,
+        protect=settings.protect_watts,
+        retention=settings.retention_ms,
+    )
+    return {zone: Ledger(redis, zone, config) for zone in zones}

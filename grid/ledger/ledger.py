@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -55,63 +55,48 @@ def _script(name: str, *parts: str) -> str:
     return "\n".join((prelude, "local function run()", *others, "end", "return run()"))
 
 
-class Ledger:
-    """One zone's ledger.
+@dataclass(frozen=True)
+class LedgerConfig:
+    """What a zone's scripts go by. Times in ms of the ledger's clock."""
 
-    `heartbeat_ttl_ms`: how long a substation stays routable after a heartbeat.
-    `lost_ms`: how long after that its sessions count as interrupted.
-    `patience_ms`: how soon a session that named no ready-by time should begin.
-    `give_up_ms`: how long it waits at most.
-    `priority_shift_ms`: by how much emergencies come earlier and flexible ones later than that.
-    `longest_line`: how many may wait; 0 turns them away.
-    `time_scale`: simulated seconds of charging in a real second.
-    `protect_watts`: charger sizes in falling order whose slots are worth keeping; see lua/pick.lua.
-    `retention_ms`: how long an ended session can still be asked for (and its idempotency key holds).
-    `clock`: a simulated clock in ms; Redis' own if None.
+    heartbeat_ttl: int = 2_500
+    """How long a substation stays routable after a heartbeat."""
+    lost: int = 1_300
+    """How long after that its sessions count as interrupted."""
+    patience: int = 1_800_000
+    """How soon a session that named no ready-by time should begin."""
+    give_up: int = 43_200_000
+    """How long it waits at most."""
+    priority_shift: int = 7_200_000
+    """By how much emergencies come earlier and flexible ones later than that."""
+    longest_line: int = 10_000
+    """How many may wait; 0 turns them away."""
+    time_scale: float = 1
+    """Simulated seconds of charging in a real second."""
+    protect: Sequence[int] = ()
+    """Charger sizes in falling order, in W, whose slots are worth keeping; see lua/pick.lua."""
+    retention: int = 900_000
+    """How long an ended session can still be asked for (and its idempotency key holds)."""
+
+
+class Ledger:
+    """One zone's ledger. `clock` is a simulated one in ms; Redis' own if None.
 
     Every method raises LedgerUnavailable if Redis does not answer, and at once if it has not answered before.
     """
 
     def __init__(
-        self,
-        redis: Redis,
-        zone: str,
-        *,
-        heartbeat_ttl_ms: int = 2_500,
-        lost_ms: int = 1_300,
-        patience_ms: int = 1_800_000,
-        give_up_ms: int = 43_200_000,
-        priority_shift_ms: int = 7_200_000,
-        longest_line: int = 10_000,
-        time_scale: float = 1,
-        protect_watts: Sequence[int] = (),
-        retention_ms: int = 900_000,
-        clock: Callable[[], int] | None = None,
+        self, redis: Redis, zone: str, config: LedgerConfig | None = None, *, clock: Callable[[], int] | None = None
     ) -> None:
         self.zone = zone
         self._redis = redis
-        self._lost_ms = lost_ms
-        self._priority_shift_ms = priority_shift_ms
-        self._longest_line = longest_line
-        self._time_scale = time_scale
-        self._always = {
-            "format": FORMAT,
-            "ttl": heartbeat_ttl_ms,
-            "retention": retention_ms,
-            "patience": patience_ms,
-            "give_up": give_up_ms,
-            "priority_shift": priority_shift_ms,
-            "time_scale": time_scale,
-            "window": WINDOW,
-            "protect": list(protect_watts),
-        }
+        self._config = config or LedgerConfig()
         self._clock = clock
         self._breaker = Breaker()
         self._keys = zone_keys(zone)
         self._reserve = redis.register_script(_script("reserve", "pick", "serve"))
         self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve"))
         self._cancel = redis.register_script(_script("cancel"))
-        self._ping = redis.register_script(_script("ping"))
         self._eject = redis.register_script(_script("eject"))
         self._sweep = redis.register_script(_script("sweep"))
 
@@ -133,16 +118,14 @@ class Ledger:
         return self._place(requests, {was.substation for _, was in pairs})
 
     def _place(self, requests: list[dict[str, Any]], avoid: Iterable[str]) -> list[Placement]:
-        asked = {"requests": requests, "avoid": list(avoid), "longest_line": self._longest_line}
+        asked = {"requests": requests, "avoid": list(avoid)}
         return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run(self._reserve, asked)]
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
         """Tell the ledger what a substation really carries; see lua/heartbeat.lua. O(S log T)."""
         asked = vars(beat) | {"sessions": _columns(beat.sessions)}
         outcome, epoch, cancels, grants = self._run(self._heartbeat, asked, somebody_waits=False)
-        return HeartbeatReply(
-            outcome, epoch, [Cancel(*cancel) for cancel in cancels], [Grant(*grant) for grant in grants]
-        )
+        return HeartbeatReply(outcome, epoch, [Cancel(*one) for one in cancels], [Grant(*one) for one in grants])
 
     def cancel(self, session: str, stopped: int = 0, abandoned: bool = False) -> Cancelled:
         """Its owner wants it no longer. Its watts come back when its substation has stopped it. O(log T).
@@ -163,8 +146,7 @@ class Ledger:
 
     def sweep(self, limit: int = 100) -> Swept:
         """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit log T)."""
-        asked = {"limit": limit, "lost": self._lost_ms}
-        return Swept._make(self._run(self._sweep, asked, somebody_waits=False))
+        return Swept._make(self._run(self._sweep, {"limit": limit}, somebody_waits=False))
 
     def session(self, session: str) -> SessionRecord | None:
         """One session, or None if the ledger does not know it (any more). O(log W), one round trip; W wait."""
@@ -179,6 +161,9 @@ class Ledger:
             return None
         record = json.loads(text)
         position = 0 if rank is None else rank + 1
+        takes = (
+            math.ceil(record["energy_wh"] * 3_600_000 / record["watts"] / self._config.time_scale) if position else 0
+        )
         pace = Pace(pace_ms or "", pace_watts or "", int(charging or 0))
         return SessionRecord(
             session=session,
@@ -194,9 +179,7 @@ class Ledger:
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
             position=position,
-            expected_wait_ms=expected_wait_ms(position, record["watts"], self._takes_ms(record), pace)
-            if position
-            else None,
+            expected_wait_ms=expected_wait_ms(position, record["watts"], takes, pace),
         )
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:
@@ -218,7 +201,7 @@ class Ledger:
         session, latest = first[0]
         (text,) = self._pipe(("HGET", key(self.zone, "sessions"), session))
         if text and json.loads(text).get("priority") == "emergency":
-            latest += self._priority_shift_ms
+            latest += self._config.priority_shift
         return LineRecord(overdue_ms=max(0, self._now(time) - int(latest)), smallest_watts=min(watts))
 
     def grid(self) -> list[SubstationRecord]:
@@ -230,28 +213,26 @@ class Ledger:
             ("ZRANGE", key(self.zone, "headroom"), "0", "-1", "WITHSCORES"),
             ("TIME",),
         )
-        substations, limits, committed, headroom = answers[0], dict(answers[1]), answers[2], dict(answers[3])
+        substations = {name: json.loads(text) for name, text in answers[0].items()}
+        limits, committed, headroom = dict(answers[1]), answers[2], dict(answers[3])
         now = self._now(time)
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
-        rows = []
-        for (name, text), sessions in zip(substations.items(), counts, strict=True):
-            about = json.loads(text)
-            rows.append(
-                SubstationRecord(
-                    substation=name,
-                    state=about["state"],
-                    url=about["url"],
-                    epoch=about["epoch"],
-                    capacity=about["capacity"],
-                    limit=int(limits.get(name, 0)),
-                    committed=int(committed.get(name, 0)),
-                    headroom=max(0, int(headroom.get(name, 0))),
-                    sessions=sessions,
-                    silent_ms=max(0, now - about["heard"]),
-                    keeps=about.get("keeps"),
-                )
+        rows = [
+            SubstationRecord(
+                substation=name,
+                state=about["state"],
+                epoch=about["epoch"],
+                capacity=about["capacity"],
+                limit=int(limits.get(name, 0)),
+                committed=int(committed.get(name, 0)),
+                headroom=max(0, int(headroom.get(name, 0))),
+                sessions=sessions,
+                silent_ms=max(0, now - about["heard"]),
+                keeps=about.get("keeps"),
             )
+            for (name, about), sessions in zip(substations.items(), counts, strict=True)
+        ]
         return sorted(rows, key=lambda row: row.substation)
 
     def states(self) -> dict[str, int]:
@@ -261,19 +242,14 @@ class Ledger:
 
     def ping(self) -> None:
         """Returns if Redis answers, and has no keys of another format."""
-        self._run(self._ping, {}, somebody_waits=False)
-
-    def _takes_ms(self, record: dict[str, Any]) -> int:
-        energy_wh: int = record["energy_wh"]
-        watts: int = record["watts"]
-        return math.ceil(energy_wh * 3_600_000 / watts / self._time_scale)
+        self.sweep(limit=0)
 
     def _now(self, time: tuple[int, int]) -> int:
         return self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
 
     def _run(self, script: Any, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()
-        text = json.dumps(asked | self._always)
+        text = json.dumps(asked | vars(self._config) | {"format": FORMAT, "window": WINDOW})
         return self._call(lambda: script(keys=self._keys, args=[now, text]), somebody_waits)
 
     def _pipe(self, *commands: tuple[str, ...], somebody_waits: bool = True) -> list[Any]:

@@ -216,7 +216,6 @@ class SubstationRecord:
 
     substation: str
     state: str
-    url: str
     epoch: int
     capacity: int
     limit: int

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from redis import Redis
 
-from grid.ledger import Ledger, Request
+from grid.ledger import Ledger, LedgerConfig, Request
 from grid.ledger import Outcome as Decided
 from loadtest.replay.satisfaction import Carried, Outcome, Served
 from loadtest.replay.virtual import Clock, VirtualGrid
@@ -53,7 +53,7 @@ def replay(
     visits = sorted(visits, key=lambda visit: visit.came_ms)
     clock = Clock(visits[0].came_ms / 1000)
     longest_line = 0 if order is Order.REFUSE else len(visits)
-    ledger = Ledger(redis, order, longest_line=longest_line, protect_watts=protect_watts, clock=clock.ms)
+    ledger = Ledger(redis, order, LedgerConfig(longest_line=longest_line, protect=protect_watts), clock=clock.ms)
     ends: dict[str, tuple[str, End]] = {}
     turned_away: dict[str, Outcome] = {}
 

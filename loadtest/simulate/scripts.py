@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Listed, Outcome, Placement, Request
+from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Placement, Request
 from loadtest.simulate.timeline import Event, What
 
 MEAN_STAY_MS = 3_600_000
@@ -70,10 +70,7 @@ class LedgerPolicy(ABC):
         return Ledger(
             redis,
             "laboratory",
-            heartbeat_ttl_ms=FOREVER_MS,
-            longest_line=0,
-            retention_ms=0,
-            protect_watts=self._protect,
+            LedgerConfig(heartbeat_ttl=FOREVER_MS, longest_line=0, retention=0, protect=self._protect),
             clock=lambda: self._now_ms,
         )
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 import api.app
 from api.abandoned import Abandoned, AbandonedError
 from api.balancer import BalancerClient
-from grid.ledger import Request
+from grid.ledger import LedgerConfig, Request
 
 from .conftest import CAR, SETTINGS, Call, Grid, SubstationUnderTest, problem_in, silent
 
@@ -127,7 +127,7 @@ def test_it_is_repeated_until_a_balancer_has_done_it(
 def test_what_a_second_balancer_has_no_room_for_the_first_may_have_placed(
     grid: Grid, one: SubstationUnderTest, app: Flask, clean_up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid.ledger, "_longest_line", 0)
+    monkeypatch.setattr(grid.ledger, "_config", LedgerConfig(longest_line=0))
     awake, calls = grid.network.hosts["balancer"], 0
 
     def the_first_is_silent(call: Call) -> Any:

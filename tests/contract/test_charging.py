@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from grid.ledger import LedgerConfig
 from substation.station import Order, Verdict
 
 from .conftest import CAR, RETRY_AFTER_S, SETTINGS, Grid, SubstationUnderTest, answers, problem_in, silent
@@ -134,7 +135,7 @@ def test_in_a_full_grid_a_car_waits_and_is_told_its_place(grid: Grid, one: Subst
 def test_at_the_end_of_the_line_it_says_so_and_when_to_come_back(
     grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid.ledger, "_longest_line", 1)
+    monkeypatch.setattr(grid.ledger, "_config", LedgerConfig(longest_line=1))
     assert [grid.request_charge(power_kw=90).status_code for _ in range(2)] == [201, 202]
     response = grid.request_charge(power_kw=90)
     problem = problem_in(response, 503, "grid-full")

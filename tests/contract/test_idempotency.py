@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from grid.ledger import Heartbeat
+from grid.ledger import Heartbeat, LedgerConfig
 
 from .conftest import CAR, Grid, SubstationUnderTest, problem_in
 
@@ -89,7 +89,7 @@ def test_a_repeated_fleet_is_the_same_sessions_in_order(grid: Grid, one: Substat
 def test_what_was_refused_may_be_asked_for_again(
     grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid.ledger, "_longest_line", 0)
+    monkeypatch.setattr(grid.ledger, "_config", LedgerConfig(longest_line=0))
     big = grid.request_charge(power_kw=100).headers["Location"]
     problem_in(post(grid, CAR), 503, "grid-full")
     grid.api.delete(big)

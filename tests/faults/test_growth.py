@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Listed, Request
+from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Listed, Request
 from grid.ledger.keys import zone_keys
 
 SESSIONS, AT_ONCE, SUBSTATIONS = 100_000, 1_000, 10
@@ -19,7 +19,7 @@ class Rush:
         self.redis = redis
         self.now = 1_000_000_000_000
         self.number = 1_000_000  # it is part of what is measured, and must not get longer
-        self.ledger = Ledger(redis, "default", clock=lambda: self.now, retention_ms=RETENTION_MS)
+        self.ledger = Ledger(redis, "default", LedgerConfig(retention=RETENTION_MS), clock=lambda: self.now)
         self.beat({}, {})
 
     def beat(self, runs: dict[str, list[Listed]], ended: dict[str, list[Ended]]) -> None:

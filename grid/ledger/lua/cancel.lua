@@ -20,7 +20,8 @@ elseif record.state == 'waiting' then
   rest(session, record, 'cancelled')
 elseif HOLDS_WATTS[record.state] then
   if record.attempt == asked.stopped then
-    give_back(session, record, 'cancelled')
+    let_go(session, record)
+    rest(session, record, 'cancelled')
   elseif record.state ~= 'cancelling' then
     enter_held(session, record, 'cancelling', record.epoch)
   end

@@ -18,8 +18,9 @@
              ok          taken in (a repeated number is answered but not taken in again)
              superseded  an older epoch, or an older number of this one: ignored; its sender asks for a new epoch
            What is to be started holds its watts here already. It is said again with each reply until the substation
-           lists it, or says how it ended. One that hears no reply is `deaf`: for `ttl` ms its heartbeats have named
+           lists it, or says how it ended. One that hears no reply is `deaf`: for `heartbeat_ttl` ms its heartbeats have named
            no newer reply. It gets nothing new, and what is reserved there and not listed moves; what it lists stays.
+           So it is with one that drains: it starts nothing more.
 
   how an attempt ended:  finished       all its energy delivered
                          cancelled      by its owner
@@ -31,15 +32,13 @@
 local id = asked.substation
 local known = read(SUBSTATIONS, id)
 local epoch = asked.epoch
-local repeated = false
 if epoch == 0 then
   call('ZADD', HEARTBEATS, 'NX', now + asked.retention, id)  -- forgotten if it is not heard of again
   return { 'registered', call('HINCRBY', EPOCHS, id, 1), {}, {} }
 elseif known and (epoch < known.epoch or (epoch == known.epoch and asked.number < known.number)) then
   return { 'superseded', known.epoch, {}, {} }
-elseif known and epoch == known.epoch and asked.number == known.number then
-  repeated = true
 end
+local repeated = known and epoch == known.epoch and asked.number == known.number
 
 -- Members of BY_SUBSTATION: what the ledger holds here, and is not listed as charging.
 local held = {}
@@ -49,7 +48,7 @@ local deaf_since
 if known and known.epoch == epoch and asked.acknowledged <= known.acknowledged then
   deaf_since = known.deaf_since or now
 end
-local deaf = deaf_since and now - deaf_since >= asked.ttl
+local deaf = deaf_since and now - deaf_since >= asked.heartbeat_ttl
 
 local function order_cancel(session, attempt)
   cancels[#cancels + 1] = { session, attempt }
@@ -168,10 +167,9 @@ local function end_session(item)
   end
   if ours and HOLDS_WATTS[record.state] then
     note_end(session, record)
-    if is_over then return give_back(session, record, how) end
     let_go(session, record)
     record.attempt = math.max(attempt, highest)
-    rest(session, record, without_substation(session, record))
+    rest(session, record, is_over and how or without_substation(session, record))
   elseif record and is_over and is_news(record, attempt) then
     -- The ledger has it elsewhere, or waiting. It needs no other.
     leave_behind(session, record)
@@ -186,9 +184,10 @@ end
 local function missing(field, record)
   if record.epoch < epoch then
     -- It ran in an earlier incarnation, which is gone, or was meant for it; this one refuses that epoch.
-    take_back(field, record)
+    give_back(field, record)
   elseif record.state == 'reserved' then
-    if deaf and now - record.since >= asked.ttl then return take_back(field, record) end
+    local is_too_old = deaf and now - record.since >= asked.heartbeat_ttl
+    if is_too_old or asked.state == 'draining' then return give_back(field, record) end
     order_start(field, record)
     not_started_watts = not_started_watts + record.watts
   else
@@ -236,24 +235,20 @@ local function describe(state)
   call('ZADD', LIMIT, asked.limit, id)
 end
 
-local function committed()
-  return tonumber(call('HGET', COMMITTED, id))
-end
-
-local function grant_what_it_keeps(line, session)
+local function grant_what_it_keeps(line, session, room)
   local record = read(SESSIONS, session)
-  if record.watts <= asked.limit - committed() then line.grant_in_time(session, record, id) end
+  if record.watts <= room then line.grant_in_time(session, record, id) end
 end
 
 local function serve_from_here()
   local keeps = known and known.keeps and read(SUBSTATIONS, id).keeps
-  local held_watts = committed()
+  local held_watts = tonumber(call('HGET', COMMITTED, id))
   local room = math.min(asked.limit - held_watts, asked.could_take - not_started_watts)
   call('ZADD', HEADROOM, room - (keeps and kept_from_others(asked.limit) or 0), id)
   call('ZADD', LOAD, load_of(held_watts, asked.limit), id)
   if call('EXISTS', WAITING) == 0 then return end
   local line = open_line()
-  if keeps then grant_what_it_keeps(line, keeps) end
+  if keeps then grant_what_it_keeps(line, keeps, room) end
   line.serve()
   for _, gift in ipairs(line.given) do
     if gift[2].substation == id then order_start(gift[1], gift[2]) end
@@ -270,6 +265,6 @@ if not repeated then
   call('SREM', EJECTED, id)
   if state == 'up' then serve_from_here() else unlist(id) end
 end
-call('ZADD', HEARTBEATS, now + asked.ttl, id)
+call('ZADD', HEARTBEATS, now + asked.heartbeat_ttl, id)
 write_counts()
 return { 'ok', epoch, cancels, starts }

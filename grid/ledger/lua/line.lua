@@ -59,11 +59,16 @@ local function smallest_line()
   return math.min(kept and kept.line or math.huge, unkept and unkept.line or math.huge)
 end
 
-local function keep(session, record, id, substation)
+local function set_kept(session, record, id)
   call('ZREM', WAITING_BY_POWER, line_member(session, record))
-  record.kept, substation.keeps = id, session
+  record.kept = id
   call('ZADD', WAITING_BY_POWER, 0, line_member(session, record))
   write(session, record)
+end
+
+local function keep(session, record, id, substation)
+  set_kept(session, record, id)
+  substation.keeps = session
   write_substation(id, substation)
   call('ZINCRBY', HEADROOM, -kept_from_others(tonumber(call('ZSCORE', LIMIT, id))), id)
 end
@@ -85,11 +90,7 @@ local function stop_keeping(substation)
   local session = substation.keeps
   local record = session and read(SESSIONS, session)
   substation.keeps = nil
-  if not record then return end
-  call('ZREM', WAITING_BY_POWER, line_member(session, record))
-  record.kept = nil
-  call('ZADD', WAITING_BY_POWER, 0, line_member(session, record))
-  write(session, record)
+  if record then set_kept(session, record, nil) end
 end
 
 -- Whoever has been in line before has its old place.

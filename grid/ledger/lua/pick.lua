@@ -12,11 +12,8 @@
 ]]
 local FULLEST = 4
 
-local avoid, avoided = {}, 0
-for _, id in ipairs(asked.avoid or {}) do
-  avoid[id] = true
-  avoided = avoided + 1
-end
+local avoid, avoided = {}, #(asked.avoid or {})
+for _, id in ipairs(asked.avoid or {}) do avoid[id] = true end
 
 -- What a slot is worth: more than all smaller ones together that could break, or become whole, with it.
 local sizes, worths = asked.protect, {}

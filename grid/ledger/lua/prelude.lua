@@ -6,7 +6,9 @@
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script; and in each of them
            { format,             -- of the keys: another one is refused with the error FORMAT <the other>
-             ttl,                -- ms after a heartbeat during which its substation is routable
+             heartbeat_ttl,      -- ms after a heartbeat during which its substation is routable
+             lost,               -- ms after that until its sessions are over there
+             longest_line,       -- so many may wait
              retention,          -- ms that an ended session is remembered
              patience, give_up,  -- ms after which a session without a ready-by time should have begun, and is given up
              priority_shift,     -- ms by which emergency comes earlier, and flexible later

@@ -3,8 +3,7 @@
 
   ARGV[2]  { requests: [{ session, vehicle, watts, energy_wh, ready_by?, priority?,
                           refused? }],   -- the attempt that its substation has refused for good: the session moves
-             avoid: [substation],        -- those that have refused
-             longest_line }              -- so many may wait
+             avoid: [substation] }       -- those that have refused
   returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, number,
                               position, pace_ms, pace_watts, charging, takes }
              placed   the watts are held; energy_wh is what is still missing; `number` is that of the last heartbeat
@@ -68,7 +67,7 @@ end
 
 -- It is queued at its old place, and the queue is served where nobody has refused.
 local function move(session, record)
-  take_back(session, record)
+  give_back(session, record)
   line = line or open_line()
   all_served = line.serve()
   return read(SESSIONS, session)

@@ -23,13 +23,9 @@ local function open_line()
     given[#given + 1] = { session, record }
   end
 
-  local function is_overdue_since(latest)
-    return latest <= now
-  end
-
   local function somebody_is_overdue()
     local _, latest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
-    return latest ~= nil and is_overdue_since(tonumber(latest))
+    return latest ~= nil and tonumber(latest) <= now
   end
 
   -- Too late for the next sweep to have noticed: there is nothing left to be in time for.
@@ -116,7 +112,7 @@ local function open_line()
       local record = not is_too_big(front.line, most) and read(SESSIONS, front.session)
       local id = record and pick(record.watts)
       if not id then
-        if front.kind == UNKEPT and is_overdue_since(front.latest) then overtaken[#overtaken + 1] = front end
+        if front.kind == UNKEPT and front.latest <= now then overtaken[#overtaken + 1] = front end
         table.remove(first, i)
       elseif keep_room_for_all(overtaken) then
         overtaken = {}
@@ -131,7 +127,7 @@ local function open_line()
   end
 
   local function is_overtaken(front, latest)
-    return front.kind == UNKEPT and is_overdue_since(front.latest) and front.latest < latest
+    return front.kind == UNKEPT and front.latest <= now and front.latest < latest
   end
 
   -- Once nobody more could be kept room for, nobody can in this call.

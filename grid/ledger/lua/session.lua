@@ -80,25 +80,17 @@ local function let_go(field, record)
   commit(record.substation, -record.watts)
 end
 
-local function give_back(field, record, state)
-  let_go(field, record)
-  if record.state == 'superseded' then
-    count('superseded', -1)
-    call('HDEL', SESSIONS, field)
-  else
-    rest(field, record, state)
-  end
-end
-
 -- What becomes of a session that its substation will not run any more: it waits at its old place, for what it misses.
 local function without_substation(session, record)
-  if record.state == 'superseded' then return end
   if record.state == 'cancelling' then return 'cancelled' end
   return delivered(session, record) >= record.energy_wh and 'finished' or 'waiting'
 end
 
-local function take_back(field, record)
-  give_back(field, record, without_substation(field, record))
+local function give_back(field, record)
+  let_go(field, record)
+  if record.state ~= 'superseded' then return rest(field, record, without_substation(field, record)) end
+  count('superseded', -1)
+  call('HDEL', SESSIONS, field)
 end
 
 -- An attempt that was given up but may still run keeps its watts under a name of its own, so that the session itself

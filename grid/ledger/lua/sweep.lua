@@ -1,8 +1,7 @@
 --[[
   Looks at what is due: substations that fell silent, who has waited too long, sessions long over. Any number of balancers may call it at any time.
 
-  ARGV[2]  { limit,    -- how many of each kind at most
-             lost }    -- ms
+  ARGV[2]  { limit }   -- how many of each kind at most
   returns  { {silenced}, {lost}, interrupted, expired, forgotten }
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten.
@@ -27,7 +26,6 @@ local function silence(id, substation)
   unlist(id)
   call('SREM', EJECTED, id)
   stop_keeping(substation)
-  substation.left = substation.state == 'draining' or nil
   becomes(id, substation, 'silent', now + asked.lost)
   silenced[#silenced + 1] = id
 end
@@ -38,12 +36,12 @@ local function lose(id, substation)
   for _, member in ipairs(members) do
     local field = field_of(member)
     local record = read(SESSIONS, field)
-    take_back(field, record)
+    give_back(field, record)
     interrupted = interrupted + 1
   end
   if #members < asked.limit then
     substation.epoch = call('HINCRBY', EPOCHS, id, 1)
-    becomes(id, substation, substation.left and 'left' or 'lost', now + asked.retention)
+    becomes(id, substation, substation.state == 'draining' and 'left' or 'lost', now + asked.retention)
     lost[#lost + 1] = id
   end
 end
@@ -60,7 +58,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, a
   local substation = read(SUBSTATIONS, id)
   if not substation or substation.state == 'lost' or substation.state == 'left' then
     forget(id)
-  elseif substation.state == 'silent' then
+  elseif substation.state == 'silent' or substation.state == 'draining' then
     lose(id, substation)
   else
     silence(id, substation)

@@ -12,7 +12,7 @@ from statistics import fmean, median
 from redis import Redis
 from rich.console import Console
 
-from grid.ledger import Ended, Grant, Ledger, Outcome, Placement
+from grid.ledger import Ended, Grant, Ledger, LedgerConfig, Outcome, Placement
 from loadtest.bench.micro import cost
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import HOUR_MS, Substation, car
@@ -83,7 +83,7 @@ def measure(redis: Redis, console: Console) -> None:
     redis.flushall()
     grids = {}
     for waiting in LINES:
-        ledger = Ledger(redis, f"line-{waiting}", heartbeat_ttl_ms=HOUR_MS, longest_line=2 * waiting)
+        ledger = Ledger(redis, f"line-{waiting}", LedgerConfig(heartbeat_ttl=HOUR_MS, longest_line=2 * waiting))
         grids[waiting] = FullGrid(ledger)
         grids[waiting].fill(waiting)
     server_us = take_turns(redis, grids, ROUNDS)

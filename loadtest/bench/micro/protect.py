@@ -15,7 +15,7 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import track
 
-from grid.ledger import Ledger, Listed, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig, Listed, Outcome, Request
 from loadtest.bench.micro.cost import Cost, measure
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import FIRST, HOUR_MS, Substation, car
@@ -38,7 +38,7 @@ class ProtectedZone:
         self.name = name
         self._random = random.Random(substations)
         self.none, self.four = (
-            Ledger(redis, name, heartbeat_ttl_ms=HOUR_MS, longest_line=0, protect_watts=sizes)
+            Ledger(redis, name, LedgerConfig(heartbeat_ttl=HOUR_MS, longest_line=0, protect=sizes))
             for sizes in ((), PROTECT.protect)
         )
         for number in announce(range(substations), name):

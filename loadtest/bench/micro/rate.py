@@ -16,7 +16,7 @@ from typing import NamedTuple
 from redis import Redis
 from rich.console import Console
 
-from grid.ledger import Ledger, connect
+from grid.ledger import Ledger, LedgerConfig, connect
 from loadtest.bench.micro.cost import SCRIPT
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import HOUR_MS, Zone, car
@@ -115,7 +115,7 @@ def _ask(url: str, batch: int, begin: Barrier) -> None:
     """What each of the processes does until it is terminated."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
     with connect(url, TIMEOUT_MS, connections=1) as redis:
-        ledger = Ledger(redis, ZONE, heartbeat_ttl_ms=HOUR_MS)
+        ledger = Ledger(redis, ZONE, LedgerConfig(heartbeat_ttl=HOUR_MS))
         ledger.reserve([car(ZONE)])
         begin.wait(START_S)
         while True:

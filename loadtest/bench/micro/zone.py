@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from grid import session_ids
-from grid.ledger import Ended, Grant, Heartbeat, Ledger, Listed, Outcome, Request
+from grid.ledger import Ended, Grant, Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Request
 
 POWERS = (3_700, 7_400, 11_000, 22_000, 50_000)
 ENERGIES_WH = (10_000, 60_000)
@@ -65,7 +65,7 @@ class Zone:
     """One of so many substations, the first of which has so many cars; the others have none."""
 
     def __init__(self, redis: Redis, name: str, substations: int, cars: int, announce: Announce = iter) -> None:
-        self.ledger = Ledger(redis, name, heartbeat_ttl_ms=HOUR_MS)
+        self.ledger = Ledger(redis, name, LedgerConfig(heartbeat_ttl=HOUR_MS))
         self.first = Substation("substation-1", PLENTY)
         self.held: list[str] = []
         """The sessions reserved since it was made, to be cancelled."""

@@ -3,7 +3,7 @@
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Ended, LedgerUnavailable, Listed, Placement
+from grid.ledger import Ended, LedgerConfig, LedgerUnavailable, Listed, Placement
 from grid.ledger.keys import key
 from substation.station import Order
 
@@ -86,7 +86,7 @@ def test_what_the_only_one_refuses_waits_for_the_next_heartbeat_of_one_with_room
 
 
 def test_without_a_line_it_is_full_but_not_for_what_was_accepted(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid.ledger, "_longest_line", 0)
+    monkeypatch.setattr(grid.ledger, "_config", LedgerConfig(longest_line=0))
     grid.stub("one", charges, limit_kw=11)
     route(grid)
     problem_in(grid.balancer.post("/route", json=order(1)), 503, "grid-full")

@@ -5,7 +5,7 @@ import time
 import pytest
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger
+from grid.ledger import Heartbeat, Ledger, LedgerConfig
 from grid.ledger.keys import key
 
 
@@ -18,7 +18,9 @@ def test_a_service_whose_own_clock_is_wrong_sets_the_right_deadline(
 
     monkeypatch.setattr(time, "time", lambda: 0.0)
     before = redis_ms()
-    Ledger(redis, "default", heartbeat_ttl_ms=2_500).heartbeat(Heartbeat("one", "http://one", 1, 1, 1, 1, 0, 1))
+    Ledger(redis, "default", LedgerConfig(heartbeat_ttl=2_500)).heartbeat(
+        Heartbeat("one", "http://one", 1, 1, 1, 1, 0, 1)
+    )
     deadline = redis.zscore(key("default", "heartbeats"), "one")
     assert deadline is not None
     assert before + 2_500 <= deadline <= redis_ms() + 2_500

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel, Ledger, Outcome, Request
+from grid.ledger import Cancel, Ledger, LedgerConfig, Outcome, Request
 from grid.ledger.keys import key, zone_keys
 from grid.ledger.records import Cancelled
 
@@ -152,6 +152,7 @@ class TestHeartbeats:
 
     def test_a_draining_substation_gets_nothing_new_and_keeps_what_it_has(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
+        one.starts("s")
         one.beat("draining")
         assert zone.reserve("t").outcome is Outcome.NOWHERE
         assert zone.committed("one") == 11_000
@@ -180,6 +181,14 @@ class TestAReservation:
             assert len(one.beat().grants) == 1
             zone.ledger.sweep()
         assert (zone.state("s"), zone.committed("one")) == ("reserved", 11_000)
+
+    def test_a_draining_substation_starts_nothing_more_and_what_it_was_given_moves_at_once(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        zone.reserve("s")
+        assert one.beat("draining").grants == []
+        two = zone.substation("two", 100_000)
+        assert [grant.session for grant in two.beat().grants] == ["s"]
 
     def test_that_never_starts_waits_at_its_old_place(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
@@ -238,7 +247,7 @@ class TestRefused:
         assert (zone.committed("one"), zone.line()) == (0, ["s", "t"])
 
     def test_it_waits_though_the_line_is_full_since_it_was_accepted(self, zone: Zone, one: Substation) -> None:
-        ledger = Ledger(zone.redis, "default", clock=zone.clock, longest_line=0)
+        ledger = Ledger(zone.redis, "default", LedgerConfig(longest_line=0), clock=zone.clock)
         (refused,) = ledger.reserve([Request("s", "car", 11_000, 10_000)])
         (moved,) = ledger.move([(Request("s", "car", 11_000, 10_000), refused)])
         assert moved.outcome is Outcome.WAITING

@@ -24,7 +24,7 @@ from redis import Redis
 
 from balancer.dispatch import Dispatcher
 from balancer.sweeper import Sweeper
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig, Outcome, Request
 
 from .conftest import Clock, Zone
 from .model import (
@@ -67,7 +67,7 @@ class Storm(RuleBasedStateMachine):
         self.redis.flushall()
         self.clock = Clock()
         never = 10**12  # nothing is forgotten
-        ledger = Ledger(self.redis, "default", clock=self.clock, retention_ms=never, protect_watts=protect)
+        ledger = Ledger(self.redis, "default", LedgerConfig(retention=never, protect=protect), clock=self.clock)
         self.zone = Zone(self.redis, ledger, self.clock, is_exact=False)
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)

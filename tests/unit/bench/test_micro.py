@@ -9,7 +9,7 @@ from redis import Redis
 from rich.console import Console
 
 from grid import session_ids
-from grid.ledger import Ended, Ledger
+from grid.ledger import Ended, Ledger, LedgerConfig
 from loadtest.bench.micro import cost, line, protect, rate, scripts, table
 from loadtest.bench.micro.cost import Cost
 from loadtest.bench.micro.line import FullGrid
@@ -164,7 +164,7 @@ def test_processes_ask_until_they_are_stopped(redis: Redis, batch: int) -> None:
 
 @pytest.mark.parametrize("waiting", [5, 40])
 def test_each_step_of_a_line_does_what_its_name_says(redis: Redis, waiting: int) -> None:
-    grid = FullGrid(Ledger(redis, "default", longest_line=100, heartbeat_ttl_ms=60_000))
+    grid = FullGrid(Ledger(redis, "default", LedgerConfig(longest_line=100, heartbeat_ttl=60_000)))
     grid.fill(waiting)
     assert grid.ledger.states()["waiting"] == waiting
     assert {row.load for row in grid.ledger.grid()} == {1.0}
@@ -185,7 +185,9 @@ def test_each_step_of_a_line_does_what_its_name_says(redis: Redis, waiting: int)
 
 def test_lines_are_as_long_after_a_round_as_before(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "TURNS", 2)
-    grids = {waiting: FullGrid(Ledger(redis, f"line-{waiting}", heartbeat_ttl_ms=60_000)) for waiting in (5, 10)}
+    grids = {
+        waiting: FullGrid(Ledger(redis, f"line-{waiting}", LedgerConfig(heartbeat_ttl=60_000))) for waiting in (5, 10)
+    }
     for waiting, grid in grids.items():
         grid.fill(waiting)
 

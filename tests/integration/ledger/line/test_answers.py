@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig, Outcome, Request
 from grid.ledger.keys import key
 
 from ..conftest import Substation, Zone
@@ -23,7 +23,7 @@ def test_the_same_session_twice_in_a_batch_has_one_place(zone: Zone, full: Subst
 
 
 def test_the_line_has_an_end(redis: Redis, zone: Zone, full: Substation) -> None:
-    ledger = Ledger(redis, "default", clock=zone.clock, longest_line=2)
+    ledger = Ledger(redis, "default", LedgerConfig(longest_line=2), clock=zone.clock)
     placements = ledger.reserve([Request(f"s{i}", "car", 9, 1) for i in range(3)])
     outcomes = [placement.outcome for placement in placements]
     assert outcomes == [Outcome.WAITING, Outcome.WAITING, Outcome.FULL]
@@ -31,7 +31,7 @@ def test_the_line_has_an_end(redis: Redis, zone: Zone, full: Substation) -> None
 
 
 def test_without_a_line_a_full_grid_says_so(redis: Redis, zone: Zone, full: Substation) -> None:
-    ledger = Ledger(redis, "default", clock=zone.clock, longest_line=0)
+    ledger = Ledger(redis, "default", LedgerConfig(longest_line=0), clock=zone.clock)
     assert [p.outcome for p in ledger.reserve([Request("s", "car", 9, 1)])] == [Outcome.FULL]
 
 

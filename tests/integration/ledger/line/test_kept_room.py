@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig, Outcome, Request
 from grid.ledger.ledger import WINDOW
 
 from ..conftest import HEARTBEAT_TTL_MS, PATIENCE_MS, Substation, Zone
@@ -162,7 +162,7 @@ def test_an_eighth_of_the_substations_keep_room_at_a_time_and_the_next_in_order_
 def test_a_350_kw_request_among_a_stream_of_7_kw_ones_starts_within_the_bound(zone: Zone, ahead: int) -> None:
     """When its latest start has passed and those before it have had their turn: the longest charge, and a beat."""
     patience, beat, lasts = 60_000, 1_000, 90_000
-    zone.ledger = Ledger(zone.redis, "default", clock=zone.clock, patience_ms=patience)
+    zone.ledger = Ledger(zone.redis, "default", LedgerConfig(patience=patience), clock=zone.clock)
     hub = zone.substation("hub", 400_000)
     ends_at = {f"s{i}": zone.clock.now + i * lasts // 57 for i in range(57)}
     for session in ends_at:

@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig, Outcome, Request
 
 from ..conftest import PATIENCE_MS, PRIORITY_SHIFT_MS, Clock, Substation, Zone
 from .conftest import HOUR_MS
@@ -30,7 +30,7 @@ def test_whoever_can_wait_least_is_first(zone: Zone, full: Substation) -> None:
 def test_where_an_hour_of_charging_passes_in_a_minute_it_takes_a_minute(
     redis: Redis, zone: Zone, full: Substation
 ) -> None:
-    ledger = Ledger(redis, "default", clock=zone.clock, time_scale=60)
+    ledger = Ledger(redis, "default", LedgerConfig(time_scale=60), clock=zone.clock)
     in_an_hour = zone.clock.now + HOUR_MS
     ledger.reserve([Request("long", "car", 10_000, 10_000, ready_by=in_an_hour)])  # an hour, so a minute
     ledger.reserve([Request("short", "car", 20_000, 10_000, ready_by=in_an_hour - 30_001)])

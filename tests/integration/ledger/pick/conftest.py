@@ -8,7 +8,7 @@ from fakeredis import FakeRedis
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, Listed, Outcome, Placement, Request
+from grid.ledger import Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Placement, Request
 
 SIZES = st.integers(3_000, 350_000)
 EXAMPLES = {"redis-server": 120, "fakeredis": 30}
@@ -46,7 +46,7 @@ def kind_and_redis(request: pytest.FixtureRequest) -> Iterator[tuple[str, Redis]
 def fill(redis: Redis, grid: dict[str, Row], protect: Sequence[int] = ()) -> Ledger:
     """A ledger in which each substation carries what its row says, and nobody waits."""
     redis.flushall()
-    ledger = Ledger(redis, "default", longest_line=0, protect_watts=protect)
+    ledger = Ledger(redis, "default", LedgerConfig(longest_line=0, protect=protect))
     for name, row in grid.items():
         runs = [Listed(f"old-{name}", 1, row.committed, 1, 0, "car")] if row.committed else []
         ledger.heartbeat(Heartbeat(name, "http://x", 1, 1, row.limit, row.limit, 0, row.room, sessions=runs))

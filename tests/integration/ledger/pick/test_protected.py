@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Outcome, Request
+from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Outcome, Request
 from grid.ledger.ledger import WINDOW
 
 from .conftest import EXAMPLES, SIZES, Row, best, broken, fill, place, rows, slots
@@ -96,7 +96,7 @@ def test_among_many_the_small_pieces_are_found_at_the_fullest(redis: Redis) -> N
 def test_whoever_waits_is_given_room_by_the_same_rule(redis: Redis) -> None:
     """20 kW have come free at the fuller one, which no heartbeat has seen yet, when 350 kW do at the other."""
     fill(redis, {"least": Row(350_000, 350_000), "other": Row(400_000, 380_000)})
-    ledger = Ledger(redis, "default", protect_watts=(350_000,))
+    ledger = Ledger(redis, "default", LedgerConfig(protect=(350_000,)))
     before = ledger.reserve([Request("last", "car", 20_000, 1), Request("waits", "car", 11_000, 1)])
     assert [placement.outcome for placement in before] == [Outcome.PLACED, Outcome.WAITING]
 

@@ -1,2 +1,0 @@
--- Does nothing but what all scripts do first: it looks at the format.
-return 'PONG'
