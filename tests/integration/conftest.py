@@ -1,6 +1,7 @@
 """The whole grid in real processes, as `make up` runs it."""
 
 import itertools
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,11 @@ class Grid:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+
+def obey_ctrl_c() -> None:
+    """For a child: a background job of a script, and some CI runners, ignore SIGINT, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def eventually(what: Callable[[], bool], within_s: float) -> None:

@@ -15,7 +15,7 @@ import requests
 
 from grid.local import FAKEREDIS_PATIENCE, LocalGrid, LocalGridError, free_port
 
-from .conftest import CAR, Grid, eventually, run_grid
+from .conftest import CAR, Grid, eventually, obey_ctrl_c, run_grid
 
 TEN_CARS_KW = 110
 CLIENTS, CARS_EACH = 4, 45
@@ -181,7 +181,8 @@ def test_a_redis_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
 
 def test_make_up_says_where_everything_is_and_leaves_nothing_running() -> None:
     port = free_port()
-    up = subprocess.Popen([sys.executable, "-m", "grid.local", str(port)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "grid.local", str(port)]
+    up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=obey_ctrl_c)
     assert up.stdout is not None
     try:
         said = ""

@@ -30,7 +30,7 @@ from loadtest.simulate.scripts import FORGET_AFTER, DisagreementError, LedgerPol
 from loadtest.simulate.simulation import simulate
 from loadtest.simulate.timeline import Event, What, chunks
 
-from .conftest import eventually
+from .conftest import eventually, obey_ctrl_c
 
 CLASSES = (PowerClass(11_000, 0.6), PowerClass(50_000, 0.3), PowerClass(150_000, 0.1))
 LIMITS = (400_000, 250_000, 100_000)
@@ -218,7 +218,14 @@ def test_nothing_lives_after_it(redis_server_url: str, tmp_path: Path, number: s
     command = [sys.executable, "-m", "loadtest.simulate", "--arms", "least-loaded", "--arrivals", "10000000"]
     command += ["--processes", "2", "--out", str(tmp_path / "out")]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    ours = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    ours = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=obey_ctrl_c,
+    )
     try:
         eventually(lambda: sum("redis-server" in each for each in _commands(tmp_path)) == 2, within_s=30)
         if number is signal.SIGINT:
