@@ -175,7 +175,7 @@ class Stack:
             container["Name"]: sum(
                 value
                 for labels, value in samples(self.get_inside(container, "/metrics"), "grid_placements_total")
-                if labels["outcome"] == "charging"
+                if labels["outcome"] == "placed"
             )
             for container in self.containers("balancer")
         }

@@ -7,7 +7,7 @@ import pytest
 from . import line
 from .line import BEFORE_IT_CAME, ELSEWHERE, KEPT, SMALLER, UNEXPLAINED, Member
 from .runs import Run, Runs
-from .verdict import EVERYWHERE, Outage, unexcused
+from .verdict import EVERYWHERE, FORGOT, OUT_OF_REACH, Outage, reason
 
 
 def run(session: str, started: float, ended: float, substation: str = "a", watts: int = 10) -> Run:
@@ -41,25 +41,25 @@ def test_a_run_that_was_stopped_or_whose_process_was_killed_ended_then() -> None
 
 
 @pytest.mark.parametrize(
-    ("outage", "is_excused"),
+    ("outage", "why"),
     [
-        (Outage("a", 1.5, 1.8), True),
-        (Outage("b", 1.5, 1.8), True),
-        (Outage(EVERYWHERE, 1.5, 1.8), True),
-        (Outage("balancer-1", 1.5, 1.8), False),
-        (Outage("a", 3.1, 3.5), False),
-        (Outage("a", -9.0, -8.0), False),
+        (Outage("a", 1.5, 1.8), OUT_OF_REACH),
+        (Outage("b", 1.5, 1.8), OUT_OF_REACH),
+        (Outage(EVERYWHERE, 1.5, 1.8), FORGOT),
+        (Outage("balancer-1", 1.5, 1.8), None),
+        (Outage("a", 3.1, 3.5), None),
+        (Outage("a", -9.0, -8.0), None),
     ],
 )
 def test_a_car_at_two_places_at_once_is_seen_and_excused_only_by_what_is_not_promised(
-    outage: Outage, is_excused: bool
+    outage: Outage, why: str | None
 ) -> None:
     runs = Runs()
     runs.all = [run("s", 1.0, 4.0), run("s", 3.0, 5.0, "b"), run("t", 1.0, 2.0), run("t", 2.0, 3.0, "b")]
     doubles = list(runs.doubles())
 
     assert [(earlier.session, later.session) for earlier, later in doubles] == [("s", "s")]
-    assert (unexcused(doubles, [outage]) == []) is is_excused
+    assert [reason(earlier, later, [outage]) for earlier, later in doubles] == [why]
 
 
 def in_line(*members: tuple[str, int, int], joined: float = 0.0) -> dict[str, Member]:

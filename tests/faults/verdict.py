@@ -20,6 +20,7 @@ DRAIN_WITHIN_S = 60.0
 SHORTLY_S = 5.0
 EVERYWHERE = "ledger"
 """What suffers when the ledger forgets."""
+OUT_OF_REACH, FORGOT = "one of them was out of reach", "the ledger forgot"
 UNKNOWN = "unknown"
 REFUSED_SHARE = 0.01
 AFTER_ERROR_S = 10.0
@@ -41,7 +42,7 @@ class Verdict:
 
     `refusals`: all that substations refused, also late copies of requests that were served elsewhere meanwhile.
     `unproven`: called finished by the ledger, but by no substation. `twice`: finished by a substation more than once.
-    `doubles`: sessions that charged at two places at once; `unexcused` are those for whom docs/faults.md has no excuse.
+    `doubles`: sessions that charged at two places at once, by the reason that docs/faults.md has; `unexcused`: without.
     `left_waiting`: still in line when all was over. `recovery_s`: the longest, by kind of fault; None if it never came.
     Powers in W.
     """
@@ -63,7 +64,7 @@ class Verdict:
     charged_after_errors: list[str]
     unproven: list[str]
     twice: list[str]
-    doubles: int
+    doubles: dict[str, int]
     unexcused: list[str]
     left_waiting: int
     unaccounted_w: int
@@ -186,21 +187,21 @@ def longest_gap_s(load: Load, started: float, ended: float) -> float:
     return max(later - earlier for earlier, later in pairwise(times))
 
 
-def unexcused(doubles: Iterable[tuple[Run, Run]], outages: Sequence[Outage]) -> list[str]:
-    """Who charged at two places though neither was out of reach, nor had the ledger forgotten anything.
+def reason(earlier: Run, later: Run, outages: Iterable[Outage]) -> str | None:
+    """Why a session charged at two places: one of them was out of reach, or the ledger forgot. None if neither.
 
-    That can be some seconds before the first of the two began: its POST was on the way.
+    That can be some seconds before the first of the two began: its order was on the way.
     """
-
-    def excuses(outage: Outage, earlier: Run, later: Run) -> bool:
-        concerns = outage.part in (EVERYWHERE, earlier.substation, later.substation)
-        return concerns and outage.began < later.started and outage.ended > earlier.started - SHORTLY_S
-
-    return [
-        f"{earlier.session}: attempt {earlier.attempt} at {earlier.substation}, {later.attempt} at {later.substation}"
-        for earlier, later in doubles
-        if not any(excuses(outage, earlier, later) for outage in outages)
-    ]
+    parts = {
+        outage.part
+        for outage in outages
+        if outage.part in (EVERYWHERE, earlier.substation, later.substation)
+        and outage.began < later.started
+        and outage.ended > earlier.started - SHORTLY_S
+    }
+    if not parts:
+        return None
+    return FORGOT if EVERYWHERE in parts else OUT_OF_REACH
 
 
 def give(
@@ -217,7 +218,7 @@ def give(
     watch.ends.read()
     not_finished = {*load.cancelled, *drained.lost, *drained.forgotten}
     finished = [session for session in load.accepted if session not in not_finished]
-    doubles = list(watch.runs.doubles())
+    doubles = [(earlier, later, reason(earlier, later, outages)) for earlier, later in watch.runs.doubles()]
     return Verdict(
         faults=dict(faults),
         requests=dict(Counter(answer.outcome for answer in load.answers)),
@@ -238,8 +239,12 @@ def give(
         ],
         unproven=[session for session in finished if not watch.ends.times_finished(session)],
         twice=[session for session in finished if watch.ends.times_finished(session) > 1],
-        doubles=len(doubles),
-        unexcused=unexcused(doubles, outages),
+        doubles=dict(Counter(why for _, _, why in doubles if why)),
+        unexcused=[
+            f"{one.session}: attempt {one.attempt} at {one.substation}, {two.attempt} at {two.substation}"
+            for one, two, why in doubles
+            if not why
+        ],
         left_waiting=drained.left_waiting,
         unaccounted_w=drained.unaccounted_w,
         drained_after_s=None if drained.after_s is None else round(drained.after_s, 1),
