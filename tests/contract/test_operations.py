@@ -91,6 +91,15 @@ def test_without_redis_nobody_is_ready_but_all_are_healthy(grid: Grid, balancer_
         assert service.get("/health").status_code == 200
 
 
+def test_with_keys_of_another_version_a_balancer_says_what_to_do(grid: Grid, one: SubstationUnderTest) -> None:
+    grid.redis.set("{grid:default}:format", "1")
+    ready = grid.balancer.get("/ready")
+    assert ready.status_code == 503
+    assert "delete its keys ({grid:default}:*)" in (ready.get_json() or {})["checks"]["redis"]
+    assert "delete its keys" in problem_in(grid.request_charge(), 503, "ledger-unavailable")["detail"]
+    assert 'grid_ledger_up{zone="default"} 0.0' in grid.balancer.get("/metrics").text
+
+
 def test_a_substation_is_not_ready_until_the_ledger_knows_it(
     grid: Grid, one: SubstationUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

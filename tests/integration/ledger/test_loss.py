@@ -181,6 +181,13 @@ class TestDeafness:
         one.beat()
         assert [row.state for row in zone.ledger.grid()] == ["up"]
 
+    def test_a_new_process_hears_from_its_first_heartbeat(self, zone: Zone, one: Substation) -> None:
+        self.until_deaf(zone, one)
+        one.hears = True
+        one.restarts()
+        one.beat()
+        assert [row.state for row in zone.ledger.grid()] == ["up"]
+
     def test_a_new_process_counts_its_heartbeats_anew(self, zone: Zone, one: Substation) -> None:
         for _ in range(10):
             one.beat()
