@@ -52,6 +52,7 @@ class Rush:
 
     def footprint(self) -> tuple[dict[str, int], int]:
         """Bytes of each key, and of all of Redis."""
+        self.redis.slowlog_reset()  # it keeps the last 128 calls that were slow
         self.redis.memory_purge()
         keys = {name: size for name in zone_keys("default") if (size := self.redis.memory_usage(name))}
         return keys, self.redis.info("memory")["used_memory"]
