@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -29,6 +30,8 @@ class Abandoned:
     def __init__(self, balancer: BalancerClient) -> None:
         self._balancer = balancer
         self._sessions: deque[str] = deque()
+        self._lock = threading.Lock()
+        self._is_closed = False
         self.on_change: Callable[[], None] = lambda: None
 
     def add(self, sessions: Iterable[str]) -> None:
@@ -37,22 +40,27 @@ class Abandoned:
                 self._sessions.append(session)
             else:
                 log.error("%s will not be cancelled and may charge: too many wait to be", session)
-        self.on_change()
+        if self._is_closed:  # by a request that was under way when this process was told to stop
+            self.close()
+        else:
+            self.on_change()
 
     def cancel_all(self) -> None:
         """Raises Problem if no balancer answers, AbandonedError if one did not do it; the next call goes on."""
-        while self._sessions:
-            session = self._sessions[0]
-            path = f"/sessions/{session}?abandoned=true"
-            reply = self._balancer.call("DELETE", path, f"abandoned-{secrets.token_hex(4)}")
-            if reply.status != HTTPStatus.OK:
-                raise AbandonedError(f"a balancer answered {reply.status}: {reply.body.get('detail')}")
-            log.info("%s is cancelled: its caller was told that it failed", session)
-            self._sessions.popleft()
+        with self._lock:
+            while self._sessions:
+                session = self._sessions[0]
+                path = f"/sessions/{session}?abandoned=true"
+                reply = self._balancer.call("DELETE", path, f"abandoned-{secrets.token_hex(4)}")
+                if reply.status != HTTPStatus.OK:
+                    raise AbandonedError(f"a balancer answered {reply.status}: {reply.body.get('detail')}")
+                log.info("%s is cancelled: its caller was told that it failed", session)
+                self._sessions.popleft()
 
     def close(self) -> None:
         """The last try, before this process stops."""
+        self._is_closed = True
         try:
             self.cancel_all()
         except (Problem, AbandonedError) as error:
-            log.error("%s sessions are not cancelled and may charge: %s", len(self._sessions), error)
+            log.error("not cancelled, and may charge: %s (%s)", ", ".join(list(self._sessions)), error)

@@ -53,7 +53,7 @@ class BalancerClient:
                 self._shunned[url] = time.monotonic() + SHUN_S
                 continue
             if not _is_no_balancer(reply):
-                in_doubt |= _is_in_doubt(reply)
+                in_doubt |= reply.in_doubt or _is_in_doubt(reply)
                 if without_ledger or not _is_without_ledger(reply):
                     return replace(reply, in_doubt=in_doubt)
                 without_ledger = reply

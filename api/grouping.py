@@ -73,28 +73,31 @@ class Grouping:
             return group
 
     def _ask_for(self, group: Sequence[_Asked]) -> None:
-        try:
-            replies = self._replies(group)
-        except BaseException as error:
-            for asked in group:
-                asked.answer.set_exception(error)
-        else:
-            for asked, reply in zip(group, replies, strict=True):
-                asked.answer.set_result(reply)
+        self._answer(group)
         with self._lock:
             self._under_way -= 1
             following = [self._queue[0]] if self._queue else []
         for asked in [*group, *following]:
             asked.turn.set()
 
-    def _replies(self, group: Sequence[_Asked]) -> list[Reply]:
+    def _answer(self, group: Sequence[_Asked]) -> None:
         ids = ",".join(asked.request_id for asked in group)
         orders = [order for asked in group for order in asked.orders]
-        reply = self._route(ids, orders)
-        if reply.status == HTTPStatus.MULTI_STATUS:
-            bodies = iter([body for _, body in zip(orders, reply.body, strict=True)])
-            return [replace(reply, body=list(islice(bodies, len(asked.orders)))) for asked in group]
-        if len(group) > 1 and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        try:
+            reply = self._route(ids, orders)
+            if reply.status == HTTPStatus.MULTI_STATUS:
+                bodies = iter([body for _, body in zip(orders, reply.body, strict=True)])
+                replies = [replace(reply, body=list(islice(bodies, len(asked.orders)))) for asked in group]
+            else:
+                replies = [reply] * len(group)
+        except BaseException as error:
+            for asked in group:
+                asked.answer.set_exception(error)
+            return
+        if len(group) > 1 and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR and replies[0] is reply:
             # One of them is refused for all: each for itself, then.
-            return [self._route(asked.request_id, list(asked.orders)) for asked in group]
-        return [reply] * len(group)
+            for asked in group:
+                self._answer([asked])
+            return
+        for asked, its_reply in zip(group, replies, strict=True):
+            asked.answer.set_result(its_reply)

@@ -62,7 +62,7 @@ class Dispatcher:
     def _place(self, requests: Sequence[Request], request_id: str) -> list[Placement]:
         with self._metrics.reserve.time():
             placements = self._ledger.reserve(requests)
-        refused = self._order(requests, dict(enumerate(placements)), request_id)
+        refused = self._post(requests, dict(enumerate(placements)), request_id)
         if refused:
             try:
                 with self._metrics.reserve.time():
@@ -72,10 +72,10 @@ class Dispatcher:
                 return placements
             for i, placement in zip(refused, moved, strict=True):
                 placements[i] = placement
-            self._order(requests, {i: placements[i] for i in refused}, request_id)
+            self._post(requests, {i: placements[i] for i in refused}, request_id)
         return placements
 
-    def _order(self, requests: Sequence[Request], placements: Mapping[int, Placement], request_id: str) -> list[int]:
+    def _post(self, requests: Sequence[Request], placements: Mapping[int, Placement], request_id: str) -> list[int]:
         """Post what is reserved to its substations; which of them refuse.
 
         Whatever goes wrong otherwise, they read of it in the reply to their next heartbeat.

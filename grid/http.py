@@ -9,6 +9,8 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util import SKIP_HEADER
 
+TRIES = "X-Upstream-Tries"
+"""Of a proxy in between: the addresses it has asked, apart by spaces. If there are several, each may have done it."""
 REQUEST_ID = "X-Request-ID"
 """The header that follows a request through every hop and log. A call for several requests has all their ids."""
 ONE_ID = r"[A-Za-z0-9._-]{1,128}"
@@ -65,7 +67,7 @@ class Client:
         except HTTPError as error:
             raise NoAnswer(str(error)) from error
         try:
-            return Reply(answer.status, json.loads(answer.data))
+            return Reply(answer.status, json.loads(answer.data), " " in answer.headers.get(TRIES, ""))
         except ValueError:
             raise NoAnswer(f"{url} answered {answer.status} without JSON") from None
 

@@ -112,16 +112,17 @@ class Heartbeats:
         )
 
     def _act_on(self, reply: HeartbeatReply, sent: float, snapshot: Snapshot) -> bool:
-        if reply.outcome == "superseded":
-            name = self._identity.substation
-            log.warning("epoch %s is over: %s was unheard for too long, or has a namesake", self.epoch, name)
-            self.epoch = 0
-            return True
+        was_in_touch, self._in_touch_until = self.is_in_touch, sent + self._ttl_s
         if reply.outcome == "registered":
             log.info("registered as %s, epoch %s", self._identity.substation, reply.epoch)
             self.epoch = reply.epoch
             return True
-        self._in_touch_until = sent + self._ttl_s
+        if reply.outcome == "superseded" or not was_in_touch:
+            # What was posted for this epoch may be with others by now, and its calls still on their way.
+            name = self._identity.substation
+            log.warning("epoch %s is over: %s was out of touch for too long, or has a namesake", self.epoch, name)
+            self.epoch = 0
+            return True
         self._station.reported(snapshot.unreported)
         is_news = False
         for cancel in reply.cancels:

@@ -1,7 +1,7 @@
 """Every key of a zone, in one place. `docs/redis-keys.md` says what each holds and how to look at it."""
 
 # The order is the order of KEYS in every script (see lua/prelude.lua).
-NAMES = (
+NAMES = [
     "load",
     "headroom",
     "committed",
@@ -19,7 +19,7 @@ NAMES = (
     "pace",
     "ejected",
     "format",
-)
+]
 
 FORMAT = "2"
 """Of what the keys hold. It goes up when a service of the version before could not work with them."""

@@ -252,11 +252,20 @@ class Ledger:
         text = json.dumps(asked | vars(self._config) | {"format": FORMAT, "window": WINDOW})
         return self._call(lambda: script(keys=self._keys, args=[now, text]), somebody_waits)
 
-    def _pipe(self, *commands: tuple[str, ...], somebody_waits: bool = True) -> list[Any]:
+    def _refusal(self, format: str) -> NotAsked:
+        return NotAsked(
+            f"Redis has zone {self.zone} in format {format}, and this version reads format {FORMAT}: "
+            f"stop all services, delete its keys ({key(self.zone, '*')}) and start them in one version"
+        )
+
+    def _pipe(self, *commands: tuple[str, ...]) -> list[Any]:
         pipe = self._redis.pipeline(transaction=False)
-        for command in commands:
+        for command in (("GET", key(self.zone, "format")), *commands):
             pipe.execute_command(*command)  # type: ignore[no-untyped-call]
-        return self._call(pipe.execute, somebody_waits)
+        format, *answers = self._call(pipe.execute, somebody_waits=True)
+        if format not in (None, FORMAT):
+            raise self._refusal(format)
+        return answers
 
     def _call(self, ask_redis: Callable[[], Answer], somebody_waits: bool) -> Answer:
         if somebody_waits and self._breaker.is_open:
@@ -268,12 +277,7 @@ class Ledger:
             raise LedgerUnavailable(str(error)) from error
         except RedisError as error:
             kind, _, found = str(error).partition(" ")
-            if kind != "FORMAT":
-                raise LedgerUnavailable(str(error)) from error
-            raise NotAsked(
-                f"Redis has zone {self.zone} in format {found}, and this version reads format {FORMAT}: "
-                f"stop all services, delete its keys ({key(self.zone, '*')}) and start them in one version"
-            ) from error
+            raise (self._refusal(found) if kind == "FORMAT" else LedgerUnavailable(str(error))) from error
         self._breaker.succeeded()
         return answer
 

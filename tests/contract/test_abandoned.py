@@ -1,6 +1,8 @@
 """A session whose caller got only errors must not charge."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,6 +144,35 @@ def test_what_a_second_balancer_has_no_room_for_the_first_may_have_placed(
     assert grid.ledger.states() == {"reserved": 1, "cancelled": 1}
 
 
+def test_what_a_proxy_asked_two_balancers_for_the_first_may_have_placed(
+    grid: Grid, one: SubstationUnderTest, app: Flask, clean_up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid.ledger, "_config", LedgerConfig(longest_line=0))
+    answer = grid.network.hosts["balancer"]
+    grid.ledger.reserve([Request("default-all", "ev", 100_000, 10_000)])
+    grid.network.hosts["balancer"] = lambda call: replace(answer(call), in_doubt=True)
+    problem_in(ask(app), 503, "grid-full")
+    clean_up()
+    assert grid.ledger.states() == {"reserved": 1, "cancelled": 1}
+
+
+def test_a_request_that_fails_while_the_api_stops_is_cancelled_too(
+    grid: Grid, made: list[Abandoned], app: Flask
+) -> None:
+    made[0].close()
+    made[0].add([f"default-{0:024}"])
+    assert grid.ledger.states() == {"cancelled": 1}
+
+
+def test_two_that_cancel_at_once_leave_none_out(grid: Grid, made: list[Abandoned], app: Flask) -> None:
+    made[0].add(f"default-{number:024}" for number in range(50))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(made[0].cancel_all) for _ in range(4)]:
+            done.result()
+    told = [call.path for call in grid.network.calls]
+    assert len(told) == len(set(told)) == 50
+
+
 @pytest.mark.parametrize("why", ["full", "wrong", "no balancer"])
 def test_what_surely_was_not_placed_is_no_reason_to_call_again(
     grid: Grid, app: Flask, clean_up: Callable[[], None], why: str
@@ -171,7 +202,7 @@ def test_when_it_stops_it_logs_what_it_could_not_cancel(
     del grid.network.hosts["balancer"]
     made[0].add([f"default-{0:024}"])
     made[0].close()
-    assert "1 sessions are not cancelled and may charge: no balancer answered in time" in caplog.text
+    assert f"not cancelled, and may charge: default-{0:024} (no balancer answered in time)" in caplog.text
     caplog.clear()
 
 

@@ -285,7 +285,8 @@ def test_a_substation_that_the_ledger_has_not_answered_for_long_starts_nothing(
     problem_in(one.client.post("/charge", json=charge_order()), 503, "out-of-touch")
     assert one.snapshot().drawn == 0
     one.beat()
-    assert one.client.post("/charge", json=charge_order()).status_code == 201
+    problem_in(one.client.post("/charge", json=charge_order()), 409, "wrong-epoch")
+    assert one.client.post("/charge", json=charge_order(epoch=2)).status_code == 201
 
 
 @pytest.mark.parametrize("wrong", [{"epoch": 2}, {"substation": "two"}], ids=str)

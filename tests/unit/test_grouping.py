@@ -26,6 +26,7 @@ class Balancers:
         self.calls: list[tuple[str, list[str]]] = []
         self.error: BaseException | None = None
         self.refuses = ""
+        self.fails = ""
         self.forgets = 0
         self._goes_on = threading.Event()
         self._goes_on.set()
@@ -38,6 +39,8 @@ class Balancers:
         assert self._goes_on.wait(SOON_S)
         if self.error:
             raise self.error
+        if names == [self.fails]:
+            raise Problem("balancer-unavailable", "gone")
         if self.refuses in names:
             return Reply(422, {"refused": self.refuses})
         return Reply(207, names[self.forgets :])
@@ -146,6 +149,16 @@ def test_who_is_refused_for_all_is_refused_alone(balancers: Balancers, ask: Ask)
     balancers.go_on()
     assert [bodies(each) for each in asked] == [["a"], {"refused": "b"}, ["c"]]
     assert [ids for ids, _ in balancers.calls] == ["id-a", "id-b,id-c", "id-b", "id-c"]
+
+
+def test_of_those_who_are_refused_for_all_an_error_of_one_is_its_own(balancers: Balancers, ask: Ask) -> None:
+    balancers.hold()
+    balancers.refuses, balancers.fails = "c", "d"
+    asked = [ask(name) for name in "abcd"]
+    balancers.go_on()
+    assert [bodies(each) for each in asked[:3]] == [["a"], ["b"], {"refused": "c"}]
+    with pytest.raises(Problem, match="gone"):
+        asked[3].result(SOON_S)
 
 
 def test_an_answer_that_is_too_short_is_nobodys(balancers: Balancers, ask: Ask) -> None:

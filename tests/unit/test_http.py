@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from grid.health import probe
-from grid.http import Client, NoAnswer, NotSent, Reply
+from grid.http import TRIES, Client, NoAnswer, NotSent, Reply
 
 from .conftest import Handler, Server
 
@@ -46,6 +46,12 @@ def test_a_call_brings_method_path_body_and_request_id(client: Client, server: S
     (received,) = server.received
     assert (received.method, received.path, json.loads(received.body)) == ("POST", "/charge?x=1", {"watts": 1})
     assert (received.headers["X-Request-ID"], received.headers["Content-Type"]) == ("abc", "application/json")
+
+
+@pytest.mark.parametrize(("tries", "in_doubt"), [("", False), ("a:1", False), ("a:1, b:1", True), ("a:1 : b:1", True)])
+def test_a_proxy_that_asked_several_leaves_a_doubt(client: Client, server: Server, tries: str, in_doubt: bool) -> None:
+    server.answer = lambda request: request.send(200, b"{}", headers={TRIES: tries})
+    assert client.call("POST", server.url, "abc").in_doubt is in_doubt
 
 
 def test_a_call_without_a_body_sends_none(client: Client, server: Server) -> None:

@@ -23,6 +23,23 @@ def test_an_empty_zone_gets_the_format_of_the_first_call(redis: Redis, call: Cal
     assert redis.get(key("default", "format")) == FORMAT
 
 
+READS: dict[str, Callable[[Ledger], object]] = {
+    "session": lambda ledger: ledger.session("s"),
+    "grid": lambda ledger: ledger.grid(),
+    "line": lambda ledger: ledger.line(),
+    "states": lambda ledger: ledger.states(),
+    "waiting": lambda ledger: ledger.waiting(["s"]),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_another_format_is_not_read_either(redis: Redis, read: Callable[[Ledger], object]) -> None:
+    read(Ledger(redis, "default"))
+    redis.set(key("default", "format"), "3")
+    with pytest.raises(NotAsked, match="in format 3"):
+        read(Ledger(redis, "default"))
+
+
 @pytest.mark.parametrize("found", ["1", "3"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_another_format_is_refused_and_nothing_is_written(

@@ -71,7 +71,9 @@ def test_a_reply_that_is_read_too_late_is_ignored(one: Substation, monkeypatch: 
 
     monkeypatch.setattr(one.ledger, "heartbeat", stopped_after_the_first)
     one.beat()
-    assert charging_at == [[], [], ["s"]], "the first reply started nothing; the second did, and it is confirmed"
+    assert charging_at[:2] == [[], []], "the first reply started nothing"
+    one.beat()
+    assert (one.charging(), one.state()) == (["s"], "charging")
 
 
 def test_out_of_touch_with_the_ledger_it_starts_nothing_that_is_posted(
@@ -82,8 +84,27 @@ def test_out_of_touch_with_the_ledger_it_starts_nothing_that_is_posted(
     one.advance(TTL_MS / 1000)
     assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.OUT_OF_TOUCH]
     assert one.charging() == []
+    for _ in range(2):
+        one.beat()
+    assert one.charging() == ["s"], "granted again, as attempt 2 of epoch 2"
+    assert admit([order], IDENTITY, one.heartbeats, 2, one.station) == [Verdict.CANCELLED_BEFORE]
+
+
+def test_heard_again_after_it_was_out_of_touch_it_takes_a_new_epoch_and_keeps_what_it_carries(
+    one: Substation,
+) -> None:
+    """What was posted for the old epoch may be with others by now, and arrive here later."""
     one.beat()
-    assert admit([order], IDENTITY, one.heartbeats, 1, one.station) == [Verdict.CHARGING], "granted meanwhile"
+    order = posted(one)
+    one.start("charging")
+    one.beat()
+    one.station.stop("s", 1)
+    one.advance(TTL_MS / 1000)
+    one.beat()
+    assert (one.heartbeats.epoch, one.row.epoch, one.heartbeats.is_in_touch) == (2, 2, True)
+    assert one.state("charging") == "charging"
+    late = order.model_copy(update={"session_id": "late"})
+    assert admit([late], IDENTITY, one.heartbeats, one.heartbeats.epoch, one.station) == [Verdict.WRONG_EPOCH]
 
 
 def test_out_of_touch_it_still_says_what_charges_here(one: Substation) -> None:
@@ -204,6 +225,7 @@ def test_an_attempt_that_ended_before_a_roll_back_is_granted_and_ends_as_it_did(
     else:
         one.station.cancel("s")
     one.station.reported(one.station.snapshot().unreported)
+    one.beat()
     assert one.reserve().attempt == 1, "rolled back to where it was reserved"
     for _ in range(2):
         one.beat()
