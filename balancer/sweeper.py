@@ -22,12 +22,13 @@ class Sweeper:
         """Deal with everything that is due. Raises LedgerUnavailable."""
         for _ in range(ROUNDS):
             swept = self._ledger.sweep(BATCH)
-            for kind, number in swept.counts.items():
+            counts = {kind: len(of) if isinstance(of, list) else of for kind, of in swept._asdict().items()}
+            for kind, number in counts.items():
                 self._swept.labels(kind).inc(number)
             for substation in swept.silenced:
                 log.warning("%s is silent: it gets nothing new until it is heard again", substation)
             for substation in swept.lost:
                 log.warning("%s is lost: what charged there waits for room elsewhere", substation)
-            if max(swept.counts.values()) < BATCH:
+            if max(counts.values()) < BATCH:
                 break
         self._sweeps.inc()

@@ -173,10 +173,6 @@ class Swept(NamedTuple):
     expired: int
     forgotten: int
 
-    @property
-    def counts(self) -> dict[str, int]:
-        return {kind: len(of) if isinstance(of, list) else of for kind, of in self._asdict().items()}
-
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:

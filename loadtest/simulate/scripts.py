@@ -52,7 +52,7 @@ class LedgerPolicy(ABC):
         decisions = self._tell([(what, list(run)) for what, run in groupby(events, attrgetter("what"))])
         if self._ended >= FORGET_AFTER:
             swept = self._ledger.sweep(limit=self._ended)
-            if sum(swept.counts.values()) > swept.forgotten:
+            if swept.silenced or swept.lost or swept.interrupted or swept.expired:
                 raise DisagreementError(f"swept {swept}")
             self._ended = 0
         return decisions
