@@ -50,6 +50,7 @@ def show(verdict: Verdict, console: Console) -> None:
         "overload": f"{verdict.overload_s:.3f} s",
         "highest peak ÷ limit": f"{verdict.peak_of_limit:.1%}",
         "sessions lost": str(len(verdict.lost)),
+        "charged after errors only": str(len(verdict.charged_after_errors)),
         "left in line": str(verdict.left_waiting),
         "watts left over": f"{verdict.committed_kw:g} kW committed, {verdict.drawn_kw:g} kW drawn",
         "refused by substations": f"{share:.2%} of {verdict.orders} orders: {_counted(verdict.refusals)}",

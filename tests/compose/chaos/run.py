@@ -17,7 +17,7 @@ from ..stack import ROOT, Stack, eventually, run
 from . import accounts
 from .injector import Injector
 from .schedule import REPLICAS, schedule
-from .settle import settle
+from .settle import charged_unasked, settle
 from .verdict import Verdict, judge
 
 BUILD = ROOT / "build"
@@ -51,7 +51,8 @@ def chaos(seed: int, duration_s: float, say: Callable[[str], None]) -> Verdict:
                 eventually(lambda: [a for a in answers.read(written) if a.at > healed and a.outcome in answers.GOOD])
             answered = answers.read(written)
             say("All is healed and nobody asks any more; waiting until every session is over ...")
-            lost = settle(stack, [answer.session for answer in answered if answer.session])
+            accepted = [answer.session for answer in answered if answer.session]
+            lost = settle(stack, accepted)
             verdict = judge(
                 seed,
                 duration_s,
@@ -62,6 +63,7 @@ def chaos(seed: int, duration_s: float, say: Callable[[str], None]) -> Verdict:
                 [accounts.ask(stack, container) for container in stack.containers("substation")],
                 stack.call("GET", "/grid").json()["totals"],
                 lost,
+                charged_unasked(stack, accepted),
             )
         finally:
             LOG.write_text(stack.compose("logs", "--no-color", "--timestamps"))

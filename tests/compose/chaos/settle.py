@@ -1,15 +1,21 @@
 """After the chaos: wait until every session is over, the line empty and the grid idle, but not for ever."""
 
+import json
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+
+from grid.ledger.keys import key
 
 from ..stack import SUBSTATIONS, Stack
 
 WITHIN_S = 90.0
 OVER = ("finished", "cancelled")
 ASK_AT_ONCE = 8
+ZONE = "default"
+AFTER_ERROR_MS = 10_000
+"""So long a session may charge whose caller was told that it failed."""
 
 
 def settle(stack: Stack, sessions: Iterable[str]) -> dict[str, str]:
@@ -23,6 +29,18 @@ def settle(stack: Stack, sessions: Iterable[str]) -> dict[str, str]:
         if time.monotonic() > deadline or (not missing and _calm(stack)):
             return missing
         time.sleep(0.5)
+
+
+def charged_unasked(stack: Stack, accepted: Iterable[str]) -> list[str]:
+    """Sessions that charged for long though no caller was answered that they were accepted."""
+    text = stack.compose("exec", "-T", "redis", "redis-cli", "--json", "HGETALL", key(ZONE, "sessions"))
+    records = {session: json.loads(record) for session, record in json.loads(text).items()}
+    return sorted(
+        session
+        for session in records.keys() - set(accepted)
+        if records[session]["state"] in ("charging", "finished")
+        and records[session]["since"] - records[session]["accepted"] > AFTER_ERROR_MS
+    )
 
 
 def _state(stack: Stack, session: str) -> str:

@@ -23,6 +23,7 @@ class Verdict:
     """kW, s. `gap_at_s` counts from the first fault.
 
     `crashed` are containers that ended by themselves, `lost` accepted sessions and the state they were left in.
+    `charged_after_errors` are sessions that charged though their callers got only errors.
     Of the accepted ones `waited` were told so; `left_waiting` are in line when there is room for everybody.
     `orders` is what the substations were asked to start, `refusals` what they refused of it (409), by reason.
     """
@@ -39,6 +40,7 @@ class Verdict:
     overload_s: float
     peak_of_limit: float
     lost: dict[str, str]
+    charged_after_errors: list[str]
     left_waiting: int
     committed_kw: float
     drawn_kw: float
@@ -56,6 +58,7 @@ class Verdict:
             f"unexpected answers: {unexcused}": bool(unexcused),
             "a substation was overloaded": self.overload_s > 0 or self.peak_of_limit > 1,
             f"accepted sessions were lost: {dict(Counter(self.lost.values()))}": bool(self.lost),
+            f"{len(self.charged_after_errors)} charged after errors only": bool(self.charged_after_errors),
             f"{self.left_waiting} are left in line of an empty grid": self.left_waiting != 0,
             "watts are left over": self.committed_kw != 0 or self.drawn_kw != 0,
             f"no good answer for {self.longest_gap_s} s": self.longest_gap_s > GAP_LIMIT_S,
@@ -76,6 +79,7 @@ def judge(
     at_the_end: Sequence[Account],
     totals: Mapping[str, Any],
     lost: Mapping[str, str],
+    charged_after_errors: Sequence[str],
 ) -> Verdict:
     """Put together what docker did, what the drivers saw, and what the substations and the ledger say.
 
@@ -100,6 +104,7 @@ def judge(
         overload_s=sum(life.overload_s for life in lives),
         peak_of_limit=max(life.peak / life.limit for life in lives),
         lost=dict(lost),
+        charged_after_errors=list(charged_after_errors),
         left_waiting=totals["waiting"],
         committed_kw=totals["committed_kw"],
         drawn_kw=sum(life.drawn for life in at_the_end) / 1000,
