@@ -53,7 +53,6 @@ class Driver(FastHttpUser):
         with self.client.post(
             "/request-charge",
             json=wanted if fleet else wanted[0],
-            headers={"Idempotency-Key": uuid.uuid4().hex},
             name="/request-charge (fleet)" if fleet else "/request-charge",
             catch_response=True,
         ) as reply:

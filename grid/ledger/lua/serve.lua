@@ -119,8 +119,8 @@ local function open_line()
       else
         grant_in_time(front.session, record, id)
         given_away = given_away + 1
-        first[i] = first_in(front.kind, front.line)
-        if not first[i] then table.remove(first, i) end
+        local following = first_in(front.kind, front.line)
+        if following then first[i] = following else table.remove(first, i) end
       end
     end
     return false

@@ -66,6 +66,14 @@ def test_the_room_of_one_is_given_from_another_ones_heartbeat(zone: Zone, full: 
     assert [grant.session for grant in full.beat().grants] == ["s"]
 
 
+def test_one_call_serves_every_power_in_turn(zone: Zone, full: Substation) -> None:
+    for name, watts in (("first", 7_400), ("second", 22_000), ("third", 3_000)):
+        zone.reserve(name, watts)
+        zone.clock.advance(1)
+    two = Substation(zone.ledger, "two", 100_000)
+    assert [grant.session for grant in two.beat().grants] == ["first", "second", "third"]
+
+
 def test_it_says_how_long_they_have_waited(zone: Zone, full: Substation) -> None:
     zone.reserve("s", 25_000, priority="flexible")
     zone.clock.advance(2_000)
