@@ -251,3 +251,7 @@ def problem_in(response: TestResponse, status: int, type: str) -> dict[str, Any]
     assert body["title"]
     assert body["detail"]
     return body
+
+
+def body_of(response: TestResponse) -> Any:
+    return response.get_json()
