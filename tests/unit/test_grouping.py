@@ -1,9 +1,10 @@
 """Whoever asks while a call is under way goes with the others in the next one, and gets an answer of its own."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,7 +13,24 @@ from api.grouping import MOST_CARS, MOST_REQUESTS, Grouping, Order
 from grid.http import Reply
 from grid.problems import Problem
 
-SOON_S = 10.0
+SOON_S = 3.0
+"""Maximum time for any answer: a request without one fails its test."""
+
+T = TypeVar("T")
+
+
+def in_thread(call: Callable[..., T], *args: Any) -> "Future[T]":
+    """Calls in a thread that neither a fixture nor the end of the process joins: it may never return."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def order(name: str) -> Order:
@@ -63,24 +81,19 @@ def grouped(balancers: Balancers, monkeypatch: pytest.MonkeyPatch) -> Grouping:
     return Grouping(balancers.route)
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(64) as pool:
-        yield pool
-
-
 Ask = Callable[..., "Future[Reply]"]
 
 
 @pytest.fixture
-def ask(balancers: Balancers, grouped: Grouping, pool: ThreadPoolExecutor) -> Ask:
+def ask(balancers: Balancers, grouped: Grouping) -> Ask:
     """Ask in a thread of its own. Returns when the request is under way, or in the queue."""
 
     def ask(name: str, cars: int = 1) -> "Future[Reply]":
         before = len(grouped._queue), len(balancers.calls)
-        future = pool.submit(grouped, f"id-{name}", [order(name if cars == 1 else f"{name}{i}") for i in range(cars)])
+        future = in_thread(grouped, f"id-{name}", [order(name if cars == 1 else f"{name}{i}") for i in range(cars)])
+        deadline = time.monotonic() + SOON_S
         while (len(grouped._queue), len(balancers.calls)) == before and not future.done():
-            pass
+            assert time.monotonic() < deadline, f"{name} is neither under way nor in the queue"
         return future
 
     return ask
@@ -90,8 +103,12 @@ def bodies(future: "Future[Reply]") -> Any:
     return future.result(SOON_S).body
 
 
+def ask_alone(grouped: Grouping, name: str) -> Any:
+    return bodies(in_thread(grouped, f"id-{name}", [order(name)]))
+
+
 def test_who_comes_alone_goes_at_once(balancers: Balancers, grouped: Grouping) -> None:
-    assert [grouped(f"id-{name}", [order(name)]).body for name in "ab"] == [["a"], ["b"]]
+    assert [ask_alone(grouped, name) for name in "ab"] == [["a"], ["b"]]
     assert balancers.calls == [("id-a", ["a"]), ("id-b", ["b"])]
 
 
@@ -172,9 +189,9 @@ def test_an_answer_that_is_too_short_is_nobodys(balancers: Balancers, ask: Ask) 
 def test_who_is_interrupted_holds_up_nobody(balancers: Balancers, grouped: Grouping) -> None:
     balancers.error = SystemExit()
     with pytest.raises(SystemExit):
-        grouped("id-a", [order("a")])
+        ask_alone(grouped, "a")
     balancers.error = None
-    assert grouped("id-b", [order("b")]).body == ["b"]
+    assert ask_alone(grouped, "b") == ["b"]
     assert grouped._under_way == 0
 
 
@@ -196,7 +213,7 @@ def test_under_load_everybody_gets_their_own_answer(balancers: Balancers, groupe
         asked = [f"{driver}-{number}" for number in range(100)]
         return all(grouped("id", [order(name)]).body == [name] for name in asked)
 
-    with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(drive, range(16)))
+    drivers = [in_thread(drive, driver) for driver in range(16)]
+    assert all(each.result(SOON_S) for each in drivers)
     assert sum(len(names) for _, names in balancers.calls) == 1_600
     assert grouped._under_way == 0
