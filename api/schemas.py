@@ -97,7 +97,11 @@ class Session(BaseModel):
     accepted_at: str
     ready_by: str | None
     priority: str
-    waited_s: float | None = Field(description="how long it was in line before it was given to a substation")
+    waited_s: float | None = Field(description="how long it was queued, in all, before it was given to a substation")
+    interruptions: int = Field(description="how often it stopped charging with energy missing")
+    interrupted_by: str | None = Field(
+        description="the last time: preempted by a session with less time, or substation_lost"
+    )
 
 
 class Accepted(BaseModel):
@@ -143,7 +147,6 @@ class Substation(BaseModel):
     headroom_kw: float
     load: float = Field(description="committed ÷ limit")
     sessions: int
-    keeps_room_for: str | None = Field(description="a waiting session that is overdue, and too big for the room so far")
 
 
 class Totals(BaseModel):

@@ -37,6 +37,8 @@ def session(body: dict[str, Any]) -> dict[str, Any]:
         "ready_by": None if body["ready_by"] is None else rfc3339(body["ready_by"]),
         "priority": body["priority"],
         "waited_s": None if body["waited_ms"] is None else body["waited_ms"] / 1000,
+        "interruptions": body["interruptions"],
+        "interrupted_by": body["interrupted_by"],
     }
 
 
@@ -70,5 +72,4 @@ def _substation(row: dict[str, Any]) -> dict[str, Any]:
         "headroom_kw": row["headroom"] / 1000,
         "load": round(row["load"], 4),
         "sessions": row["sessions"],
-        "keeps_room_for": row["keeps"],
     }

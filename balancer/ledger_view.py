@@ -51,7 +51,6 @@ class LedgerView(Collector):
             families["grid_ledger_headroom_watts"].add_metric(name, row.headroom)
             families["grid_ledger_load_ratio"].add_metric(name, row.load)
             families["grid_ledger_heartbeat_age_seconds"].add_metric(name, row.silent_ms / 1000)
-            families["grid_ledger_keeps_room"].add_metric(name, row.keeps is not None)
             for state in SUBSTATION_STATES:
                 families["grid_ledger_substation_state"].add_metric([*name, state], state == row.state)
         families["grid_ledger_line_overdue_seconds"].add_metric([zone], line.overdue_ms / 1000)

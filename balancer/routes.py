@@ -149,6 +149,8 @@ def _session_or_404(session_id: str, record: SessionRecord | None) -> Response:
         ready_by=record.ready_by,
         priority=record.priority,
         waited_ms=record.waited_ms,
+        interruptions=record.interruptions,
+        interrupted_by=record.interrupted_by,
         position=record.position or None,
         expected_wait_ms=record.expected_wait_ms,
     )
@@ -166,5 +168,4 @@ def _substation(zone: str, row: SubstationRecord) -> dict[str, Any]:
         "headroom": row.headroom,
         "load": row.load,
         "sessions": row.sessions,
-        "keeps": row.keeps,
     }

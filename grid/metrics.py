@@ -126,6 +126,9 @@ class SubstationMetrics:
             "Sessions not started here, in POST /charge or a reply of the ledger",
             [*SUBSTATION, "reason"],
         )
+        self.preemptions = Counter(
+            "grid_substation_preemptions_total", "Sessions stopped for a more urgent one, and queued again", SUBSTATION
+        )
         self.energy = Counter("grid_substation_energy_delivered_joules_total", "Energy of ended sessions", SUBSTATION)
         self.charging_time = Histogram(
             "grid_substation_charging_seconds",
@@ -135,7 +138,7 @@ class SubstationMetrics:
         )
         self.waited = Histogram(
             "grid_substation_waited_seconds",
-            "How long those who had to wait were in line until they were given to it, in real time",
+            "How long sessions were queued before their first start, in real time",
             [*SUBSTATION, "priority"],
             buckets=WAITING_TIME,
         )
@@ -153,7 +156,6 @@ LEDGER_GAUGES = {
     "grid_ledger_headroom_watts": ("What the next request may take", ["zone", "substation"]),
     "grid_ledger_load_ratio": ("Committed by limit", ["zone", "substation"]),
     "grid_ledger_heartbeat_age_seconds": ("Since the last heartbeat", ["zone", "substation"]),
-    "grid_ledger_keeps_room": ("1 while it keeps its room for one that waits", ["zone", "substation"]),
     "grid_ledger_substation_state": ("1 for the state it is in", ["zone", "substation", "state"]),
     "grid_ledger_line_overdue_seconds": ("Since the first in line should have begun to charge", ["zone"]),
     "grid_ledger_line_smallest_watts": ("The least that anybody in line waits for; 0 if nobody waits", ["zone"]),

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         1_800_000, description="how soon a session should begin that named no ready-by time, in simulated ms"
     )
     give_up_ms: PositiveInt = Field(43_200_000, description="how long it waits at most, in simulated ms")
+    preemption_slack_ms: PositiveInt = Field(
+        3_600_000,
+        le=10**11,
+        description="how much more urgent a queued session must be to take a charging one's place, in simulated ms",
+    )
     priority_shift_ms: NonNegativeInt = Field(
         7_200_000, description="by how much emergency comes earlier in line, and flexible later, in simulated ms"
     )

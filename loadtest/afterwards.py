@@ -1,4 +1,4 @@
-"""Asks what became of those who had to wait, once, when the rush is over."""
+"""Asks what became of the accepted sessions, once, when the rush is over."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,4 +39,6 @@ def _fate(status: int, body: dict[str, Any]) -> Fate:
     if status == 404:
         return Fate(FORGOTTEN)
     said = str(body.get("state") or body.get("type"))
-    return Fate(FATES.get(said, f"{status} {said}"), body.get("substation"), body.get("waited_s"))
+    return Fate(
+        FATES.get(said, f"{status} {said}"), body.get("substation"), body.get("waited_s"), body.get("interruptions", 0)
+    )

@@ -24,6 +24,7 @@ class Fate:
     what: str
     substation: str | None = None
     waited_s: float | None = None
+    interruptions: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Line:
     after the rush; `lost` those of whom the grid said nothing that could be.
 
     `waited_s` is how long those who were started had been in line, in real seconds; empty if that is not known. `used`
-    is the mean share of the grid in use at the moments when somebody waited.
+    is the mean of drawn ÷ limit at the moments when any was queued.
     """
 
     fates: dict[str, int]

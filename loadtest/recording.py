@@ -39,7 +39,8 @@ class RushError(Exception):
 class Recording:
     """`accounts` says whose figures `substations` are, `due` how many cars were due.
 
-    `fates` is what had become of those who waited, by session, `looked_up_after_s` the end of the rush.
+    `fates` is what had become of those who waited, by session, `interruptions` how often each accepted session had been
+    interrupted, `looked_up_after_s` the end of the rush.
     """
 
     options: Options
@@ -51,6 +52,7 @@ class Recording:
     answers: list[Answer]
     samples: list[Sample]
     fates: dict[str, Fate]
+    interruptions: list[int]
     looked_up_after_s: float
     substations: list[SubstationFigures]
     accounts: str
@@ -65,6 +67,7 @@ class Recording:
             self.substations,
             self.samples,
             self.fates,
+            self.interruptions,
             self.looked_up_after_s,
             self.options.time_scale,
         )
@@ -97,7 +100,9 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
             [*locust_command(url, options, users), *files], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
-            samples += watch(url, locust, options.lasts_s, options.lasts_s + TO_START_AND_STOP_S, console)
+            samples += watch(
+                url, target.status_urls, locust, options.lasts_s, options.lasts_s + TO_START_AND_STOP_S, console
+            )
         finally:
             locust.terminate()
             locust.wait()
@@ -107,9 +112,9 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
     answered = answers.read(written)
     ends_at = run["began_at"] + options.lasts_s
     samples = [sample for sample in samples if run["began_at"] <= sample.at <= ends_at]
-    waited = [answer.session for answer in answered if answer.outcome == "waiting" and answer.session]
+    accepted = {answer.session: answer.outcome for answer in answered if answer.asks and answer.session}
     looked_up_at = time.time()
-    fates = afterwards.fates(url, waited)
+    fates = afterwards.fates(url, list(accepted))
     own = [_own_figures(requests.get(f"{each}/status", timeout=5).json()) for each in target.status_urls]
     return Recording(
         options=options,
@@ -120,7 +125,8 @@ def record(target: Target, options: Options, folder: Path, console: Console) -> 
         due=run["cars"],
         answers=answered,
         samples=samples,
-        fates=fates,
+        fates={session: fate for session, fate in fates.items() if accepted[session] == "waiting"},
+        interruptions=[fate.interruptions for fate in fates.values()],
         looked_up_after_s=looked_up_at - ends_at,
         substations=own or seen_figures(samples, answered, fates),
         accounts=OWN_ACCOUNT if own else f"as GET /grid showed them every {SAMPLE_S:g} s",

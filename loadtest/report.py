@@ -120,7 +120,9 @@ def summary(recording: Recording, verdict: Verdict, over_time: Series) -> str:
     outcomes += f"{verdict.refused:,} refused, {errors:,} errors"
     if verdict.visit_errors:
         outcomes += f" (and {sum(verdict.visit_errors.values()):,} to look-ups and cancels)"
-    said = [f"{recording.intensity}{gaps}", f"{outcomes}; latency {latency}{jain}", *line_summary(verdict.line)]
+    interrupted = f"interruptions {verdict.interruptions:.2f} per session, {verdict.most_interruptions} at most"
+    said = [f"{recording.intensity}{gaps}", f"{outcomes}; {interrupted}; latency {latency}{jain}"]
+    said += line_summary(verdict.line)
     return "\n".join(said)
 
 
@@ -128,7 +130,7 @@ def line_summary(line: Line) -> list[str]:
     """What had become of those who waited, how long it took, and whether the grid was in use meanwhile."""
     became = f"of those who waited: {line.became}" if line.became else ""
     waits = f"waiting time: {line.waits}" if line.waits else ""
-    used = f"while anybody waited, {line.used:.1%} of the grid was in use" if line.used is not None else ""
+    used = f"while any was queued, {line.used:.1%} of the limits was drawn" if line.used is not None else ""
     return [said for said in (became, "; ".join(filter(None, (waits, used)))) if said]
 
 

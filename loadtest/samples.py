@@ -31,17 +31,25 @@ class Load:
 class Sample:
     """`at` is the clock's time in seconds. `loads` are of what was up; none if the grid did not say.
 
-    `waiting` is how many were in line; None if it did not say.
+    `waiting` is how many were in line, `drawn_kw` what all substations together drew; None if that is not known.
     """
 
     at: float
     loads: tuple[Load, ...]
     waiting: int | None = None
+    drawn_kw: float | None = None
 
     @property
     def used(self) -> float | None:
         """How much of the grid was in use."""
         return used(self.loads)
+
+    @property
+    def drawn(self) -> float | None:
+        """Drawn ÷ limit; committed ÷ limit if what is drawn is not known."""
+        if self.drawn_kw is None or not self.loads:
+            return self.used
+        return self.drawn_kw / sum(load.limit_kw for load in self.loads)
 
     @property
     def by_zone(self) -> dict[str, list[Load]]:

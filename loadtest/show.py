@@ -44,7 +44,8 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if verdict.line.waits:
         yield "waited", verdict.line.waits
     if verdict.line.used is not None:
-        yield "in use", f"{verdict.line.used:.1%} of the grid, on average, while anybody waited"
+        yield "drawn", f"{verdict.line.used:.1%} of the limits, on average, while any was queued"
+    yield "interrupted", f"{verdict.interruptions:.2f} times per session; {verdict.most_interruptions} times at most"
     yield "refused", f"{verdict.refused:,}   (the line was full, or no substation could ever carry so much)"
     yield "errors", _counted(verdict.errors)
     latency = "   ".join(f"{name} {value:g} ms" for name, value in verdict.latency_ms.items())

@@ -31,7 +31,8 @@ class Verdict:
 
     `due` cars should have asked; `requests` are cars of which the outcome is known, in a call of their own or in a
     fleet's. `errors` counts the wrong answers to cars, so that charging (at once), waiting, refused and errors are all
-    of them; `visit_errors` those to look-ups and cancels. Latency is each car's, from the instant its call was due.
+    of them; `visit_errors` those to look-ups and cancels. `interruptions` are per accepted session,
+    `most_interruptions` those of one. Latency is each car's, from the instant its call was due.
     """
 
     substations: list[SubstationFigures]
@@ -43,6 +44,8 @@ class Verdict:
     errors: dict[str, int]
     visit_errors: dict[str, int]
     line: Line
+    interruptions: float
+    most_interruptions: int
     acceptance: Acceptance
     acceptance_by_zone: dict[str, Acceptance]
     latency_ms: dict[str, float]
@@ -86,11 +89,12 @@ def judge(
     substations: Sequence[SubstationFigures],
     samples: Sequence[Sample],
     fates: Mapping[str, Fate],
+    interruptions: Sequence[int],
     looked_up_after_s: float,
     time_scale: float,
 ) -> Verdict:
     """Put together what the drivers were answered, what the substations say, the loads sampled meanwhile, and what
-    became of those who waited, by session.
+    became of those who waited, by session, and how often each accepted session was interrupted.
     """
     outcomes = Counter(answer.outcome for answer in answers if answer.asks)
     visits = Counter(f"{answer.call}: {answer.outcome}" for answer in answers if wrong_visit(answer))
@@ -106,6 +110,8 @@ def judge(
         errors={outcome: count for outcome, count in outcomes.items() if outcome not in GOOD},
         visit_errors=dict(visits),
         line=_line(fates.values(), looked_up_after_s, samples, lasted_s, time_scale),
+        interruptions=round(sum(interruptions) / len(interruptions), 4) if interruptions else 0.0,
+        most_interruptions=max(interruptions, default=0),
         acceptance=acceptance(answers, fates, largest_kw),
         acceptance_by_zone=by_zone(answers, fates, largest_kw),
         latency_ms={name: round(ms, 1) for name, ms in percentiles(asked).items()},
@@ -138,7 +144,7 @@ def _line(
         lost={what: count for what, count in counts.items() if what not in known},
         after_s=round(after_s, 1),
         waited_s=percentiles(waited_s, PERCENTILES[:2]) | longest,
-        used=_mean([sample.used for sample in samples if sample.waiting and sample.used is not None]),
+        used=_mean([sample.drawn for sample in samples if sample.waiting and sample.drawn is not None]),
         time_scale=time_scale,
     )
 

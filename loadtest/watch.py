@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import requests
@@ -17,17 +17,19 @@ SLOW_S = 1.0
 PLAIN_LINE_EVERY_S = 2.0
 
 
-def look(session: requests.Session, url: str) -> Sample | None:
-    """Every substation that is up; None if the grid does not say."""
+def look(session: requests.Session, url: str, status_urls: Sequence[str] = ()) -> Sample | None:
+    """Every substation that is up, and what those at `status_urls` draw; None if the grid does not say."""
     try:
         answer = session.get(f"{url}/grid", timeout=5)
         grid = answer.json() if answer.status_code == 200 else None
+        statuses = [session.get(f"{each}/status", timeout=5).json() for each in status_urls]
     except requests.RequestException:
         return None
     if grid is None:
         return None
     loads = tuple(_load(row) for row in grid["substations"] if row["state"] == "up")
-    return Sample(time.time(), loads, grid["totals"]["waiting"])
+    drawn_kw = sum(status["drawn_watts"] for status in statuses) / 1000 if statuses else None
+    return Sample(time.time(), loads, grid["totals"]["waiting"], drawn_kw)
 
 
 def _load(row: dict[str, Any]) -> Load:
@@ -35,7 +37,12 @@ def _load(row: dict[str, Any]) -> Load:
 
 
 def watch(
-    url: str, locust: "subprocess.Popen[bytes]", lasts_s: float, within_s: float, console: Console
+    url: str,
+    status_urls: Sequence[str],
+    locust: "subprocess.Popen[bytes]",
+    lasts_s: float,
+    within_s: float,
+    console: Console,
 ) -> Iterator[Sample]:
     """Until Locust has ended, and shown to a person meanwhile: on a terminal as a table, else line by line.
 
@@ -45,7 +52,7 @@ def watch(
     with requests.Session() as session, Live(console=console, auto_refresh=False, transient=True) as live:
         while locust.poll() is None and (elapsed := time.monotonic() - started) < within_s:
             asked = time.time()
-            sample = look(session, url)
+            sample = look(session, url, status_urls)
             yield from unknown(asked, time.time(), sample is not None)
             if sample:
                 yield sample

@@ -125,9 +125,12 @@ class Heartbeats:
             return True
         self._station.reported(snapshot.unreported)
         is_news = False
-        for cancel in reply.cancels:
-            log.info("the ledger cancels %s, attempt %s", cancel.session, cancel.attempt)
-            is_news |= self._station.stop(cancel.session, cancel.attempt)
+        for stop in reply.stops:
+            log.info("the ledger stops %s, attempt %s: %s", stop.session, stop.attempt, stop.why)
+            ran = self._station.stop(stop.session, stop.attempt)
+            if ran and stop.why == "preempted":
+                self._meters.preempted()
+            is_news |= ran
         return self._start(reply.grants) or is_news
 
     def _start(self, grants: Sequence[Grant]) -> bool:

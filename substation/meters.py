@@ -33,6 +33,7 @@ class Meters:
         self._metrics.capacity.labels(*self._names).set(capacity)
         self._metrics.limit.labels(*self._names).set(limit)
         self._metrics.energy.labels(*self._names)
+        self._metrics.preemptions.labels(*self._names)
         start_at_zero(self._metrics.ended, *([name] for name in self._names), ENDS)
         start_at_zero(self._metrics.refused, *([name] for name in self._names), REFUSALS)
         start_at_zero(self._metrics.waited, *([name] for name in self._names), PRIORITIES)
@@ -64,6 +65,9 @@ class Meters:
 
     def refused(self, reason: str) -> None:
         self._metrics.refused.labels(*self._names, reason).inc()
+
+    def preempted(self) -> None:
+        self._metrics.preemptions.labels(*self._names).inc()
 
     def waited(self, priority: str, ms: int) -> None:
         self._metrics.waited.labels(*self._names, priority).observe(ms / 1000)

@@ -7,7 +7,6 @@ decision is one atomic step; `Ledger` is their only client.
 from grid.ledger.connection import connect, open_ledgers
 from grid.ledger.ledger import Ledger, LedgerConfig, LedgerUnavailable, NotAsked
 from grid.ledger.records import (
-    Cancel,
     Ended,
     Grant,
     Heartbeat,
@@ -17,11 +16,11 @@ from grid.ledger.records import (
     Placement,
     Request,
     SessionRecord,
+    Stop,
     SubstationRecord,
 )
 
 __all__ = [
-    "Cancel",
     "Ended",
     "Grant",
     "Heartbeat",
@@ -35,6 +34,7 @@ __all__ = [
     "Placement",
     "Request",
     "SessionRecord",
+    "Stop",
     "SubstationRecord",
     "connect",
     "open_ledgers",

@@ -39,6 +39,7 @@ def open_ledgers(settings: Settings, zones: Iterable[str], connections: int) -> 
         lost=settings.lost_ms,
         patience=settings.in_real_ms(settings.patience_ms),
         give_up=settings.in_real_ms(settings.give_up_ms),
+        preemption_slack=settings.in_real_ms(settings.preemption_slack_ms),
         priority_shift=settings.in_real_ms(settings.priority_shift_ms),
         longest_line=settings.longest_line,
         time_scale=settings.time_scale,

@@ -13,6 +13,7 @@ NAMES = [
     "delivered",
     "states",
     "by_substation",
+    "by_slack",
     "due",
     "waiting",
     "waiting_by_power",
@@ -21,7 +22,7 @@ NAMES = [
     "format",
 ]
 
-FORMAT = "2"
+FORMAT = "3"
 """Of what the keys hold. It goes up when a service of the version before could not work with them."""
 
 

@@ -13,7 +13,6 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from grid.ledger.breaker import Breaker
 from grid.ledger.keys import FORMAT, key, zone_keys
 from grid.ledger.records import (
-    Cancel,
     Cancelled,
     Grant,
     Heartbeat,
@@ -25,6 +24,7 @@ from grid.ledger.records import (
     Placement,
     Request,
     SessionRecord,
+    Stop,
     SubstationRecord,
     Swept,
     expected_wait_ms,
@@ -67,6 +67,8 @@ class LedgerConfig:
     """How soon a session that named no ready-by time should begin."""
     give_up: int = 43_200_000
     """How long it waits at most."""
+    preemption_slack: int = 3_600_000
+    """How much more urgent than a charging session a queued one must be to take its place."""
     priority_shift: int = 7_200_000
     """By how much emergencies come earlier and flexible ones later than that."""
     longest_line: int = 10_000
@@ -95,7 +97,7 @@ class Ledger:
         self._breaker = Breaker()
         self._keys = zone_keys(zone)
         self._reserve = redis.register_script(_script("reserve", "pick", "serve"))
-        self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve"))
+        self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve", "preempt"))
         self._cancel = redis.register_script(_script("cancel"))
         self._eject = redis.register_script(_script("eject"))
         self._sweep = redis.register_script(_script("sweep"))
@@ -124,8 +126,8 @@ class Ledger:
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
         """Tell the ledger what a substation really carries; see lua/heartbeat.lua. O(S log T)."""
         asked = vars(beat) | {"sessions": _columns(beat.sessions)}
-        outcome, epoch, cancels, grants = self._run(self._heartbeat, asked, somebody_waits=False)
-        return HeartbeatReply(outcome, epoch, [Cancel(*one) for one in cancels], [Grant(*one) for one in grants])
+        outcome, epoch, stops, grants = self._run(self._heartbeat, asked, somebody_waits=False)
+        return HeartbeatReply(outcome, epoch, [Stop(*one) for one in stops], [Grant(*one) for one in grants])
 
     def cancel(self, session: str, stopped: int = 0, abandoned: bool = False) -> Cancelled:
         """Its owner wants it no longer. Its watts come back when its substation has stopped it. O(log T).
@@ -178,6 +180,8 @@ class Ledger:
             ready_by=record.get("ready_by"),
             priority=record.get("priority", "normal"),
             waited_ms=record.get("waited"),
+            interruptions=record.get("interruptions", 0),
+            interrupted_by=record.get("interrupted_by"),
             position=position,
             expected_wait_ms=expected_wait_ms(position, record["watts"], takes, pace),
         )
@@ -189,20 +193,20 @@ class Ledger:
 
     def line(self) -> LineRecord:
         """How late the first in line is, and how little would serve somebody. O(log W), two round trips; W wait."""
-        by_power = key(self.zone, "waiting_by_power")
-        first, *smallest, time = self._pipe(
+        first, smallest, time = self._pipe(
             ("ZRANGE", key(self.zone, "waiting"), "0", "0", "WITHSCORES"),
-            *(("ZRANGE", by_power, f"[{kind}|", f"({kind}}}", "BYLEX", "LIMIT", "0", "1") for kind in "kw"),
+            ("ZRANGE", key(self.zone, "waiting_by_power"), "0", "0"),
             ("TIME",),
         )
-        watts = [int(member.split("|")[1]) for members in smallest for member in members]
-        if not first or not watts:
+        if not first:
             return LineRecord(overdue_ms=0, smallest_watts=0)
         session, latest = first[0]
         (text,) = self._pipe(("HGET", key(self.zone, "sessions"), session))
         if text and json.loads(text).get("priority") == "emergency":
             latest += self._config.priority_shift
-        return LineRecord(overdue_ms=max(0, self._now(time) - int(latest)), smallest_watts=min(watts))
+        return LineRecord(
+            overdue_ms=max(0, self._now(time) - int(latest)), smallest_watts=int(smallest[0].split("|")[0])
+        )
 
     def grid(self) -> list[SubstationRecord]:
         """Every substation, by name. O(N), two round trips."""
@@ -229,7 +233,6 @@ class Ledger:
                 headroom=max(0, int(headroom.get(name, 0))),
                 sessions=sessions,
                 silent_ms=max(0, now - about["heard"]),
-                keeps=about.get("keeps"),
             )
             for (name, about), sessions in zip(substations.items(), counts, strict=True)
         ]

@@ -137,13 +137,16 @@ class Heartbeat:
     ended: list[Ended] = field(default_factory=list)
 
 
-class Cancel(NamedTuple):
+class Stop(NamedTuple):
+    """An attempt that a substation is to stop. `why`: cancelled by its owner, preempted, or superseded."""
+
     session: str
     attempt: int
+    why: str
 
 
 class Grant(NamedTuple):
-    """A session that a substation is to start. `waited` in ms, None if it had not to wait."""
+    """A session that a substation is to start. `waited` in ms, None if it had not to wait, or has charged before."""
 
     session: str
     attempt: int
@@ -160,7 +163,7 @@ class HeartbeatReply:
 
     outcome: str
     epoch: int
-    cancels: list[Cancel]
+    stops: list[Stop]
     grants: list[Grant]
 
 
@@ -190,7 +193,11 @@ class SessionRecord:
     ready_by: int | None
     priority: str
     waited_ms: int | None
-    """How long it was in line before it was given to a substation; None if it was not."""
+    """How long it was queued in all before it was given to a substation; None if it was not."""
+    interruptions: int
+    """How often it stopped charging with energy missing."""
+    interrupted_by: str | None
+    """The last time: preempted, or substation_lost; None if it was not interrupted."""
     position: int
     """In line, from 1; 0 if it does not wait."""
     expected_wait_ms: int | None
@@ -221,8 +228,6 @@ class SubstationRecord:
     sessions: int
     silent_ms: int
     """Since its last heartbeat."""
-    keeps: str | None
-    """The session that it keeps room for: one that was overdue, and too big for the room that came free."""
 
     @property
     def load(self) -> float:

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from grid.ledger import LedgerConfig
 from grid.local import LocalGridError, end_on_signals
 from grid.settings import load_settings
 from loadtest import trace
@@ -36,18 +37,18 @@ NONE = "\N{EN DASH}"
 COLUMNS = (
     *("session", "arrived", "departed"),
     *("power_kw", "asked_kwh", "delivered_kwh", "waited_s"),
-    *("substation", "outcome"),
+    *("substation", "outcome", "interruptions"),
 )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """`limits` and `protect_watts` in W."""
+    """`limits` in W."""
 
     trace: Path
     visits: Sequence[Visit]
     limits: Sequence[int]
-    protect_watts: Sequence[int]
+    config: LedgerConfig
     orders: Sequence[Order]
     folder: Path
 
@@ -94,7 +95,12 @@ def parse(arguments: Sequence[str]) -> Asked:
     if read.bad:
         print(f"{len(read.bad)} rows are left out: {'; '.join(read.bad[: trace.NAMED])}", file=sys.stderr)
     orders = list(Order) if parsed.order == ALL else [Order(parsed.order)]
-    return Asked(parsed.trace, read.visits, limits, load_settings().protect_watts, orders, parsed.csv)
+    settings = load_settings()
+    # On the clock of the sessions, where a simulated ms is a ms.
+    config = LedgerConfig(
+        patience=settings.patience_ms, preemption_slack=settings.preemption_slack_ms, protect=settings.protect_watts
+    )
+    return Asked(parsed.trace, read.visits, limits, config, orders, parsed.csv)
 
 
 def limits_of(typed: str) -> list[int]:
@@ -137,7 +143,7 @@ def run(asked: Asked, console: Console, progress: Console) -> dict[Order, Satisf
             task = bar.add_task(order, total=len(asked.visits))
             started = time.perf_counter()
             step = partial(bar.advance, task)
-            replayed = replay(asked.visits, asked.limits, order, redis, step, asked.protect_watts)
+            replayed = replay(asked.visits, asked.limits, order, redis, step, asked.config)
             took_s[order] = time.perf_counter() - started
             figures[order] = judge(replayed.served, replayed.carried)
             write_csv(replayed.served, asked.folder / f"{order}.csv")
@@ -158,14 +164,15 @@ def write_csv(served: Sequence[Served], path: Path) -> None:
             departed = visit.arrived + timedelta(seconds=visit.car.stay_s or 0.0)
             times = (visit.arrived.isoformat(), departed.isoformat())
             figures = (each.watts / 1000, each.asked_wh / 1000, each.delivered_wh / 1000, round(each.waited_s))
-            rows.writerow((visit.session, *times, *figures, each.substation, each.outcome))
+            rows.writerow((visit.session, *times, *figures, each.substation, each.outcome, each.interruptions))
 
 
 def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> None:
     limits = " + ".join(f"{count} x {limit / 1000:g}" for limit, count in Counter(asked.limits).items())
     energy_kwh = sum(visit.car.energy_kwh for visit in asked.visits)
-    kept = ", ".join(f"{watts / 1000:g}" for watts in asked.protect_watts) or "none"
+    kept = ", ".join(f"{watts / 1000:g}" for watts in asked.config.protect) or "none"
     about = f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, {limits} kW, PROTECT_KW {kept}"
+    about += f", PREEMPTION_SLACK_MS {asked.config.preemption_slack}"
     table = Table(title=about, title_justify="left")
     table.add_column("")
     for order in figures:
@@ -185,6 +192,7 @@ def _column(figures: Satisfaction) -> dict[str, str]:
         "sessions with nothing": f"{figures.unserved:.2%}",
         **({"too big for every substation": f"{figures.too_big:,}"} if figures.too_big else {}),
         **{f"waited, p50 / p95 / max min, {_kw(name)}": _minutes(waited) for name, waited in figures.waited_s.items()},
+        "interruptions per session, most": f"{figures.interruptions:.3f}, {figures.most_interruptions}",
         "Jain's index of delivered ÷ asked": NONE if figures.jain is None else f"{figures.jain:.4f}",
         "highest peak ÷ limit": f"{figures.peak:.1%}",
         "overload s": f"{figures.overload_s:g}",

@@ -1,8 +1,9 @@
 """A trace replayed under one of three orders of who gets the room."""
 
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from redis import Redis
@@ -42,23 +43,24 @@ def replay(
     order: Order,
     redis: Redis,
     on_step: Callable[[], None] = lambda: None,
-    protect_watts: Sequence[int] = (),
+    config: LedgerConfig | None = None,
 ) -> Replayed:
     """Every visit on substations of these limits (W), in a zone named after the order; `on_step` as each one leaves.
 
-    `protect_watts` as in Ledger.
+    `config` is the ledger's, but for the length of the queue, which the order says.
 
     Who leaves takes what was delivered by then. Who had asked for more than fits the stay gets what fits at most.
     """
     visits = sorted(visits, key=lambda visit: visit.came_ms)
     clock = Clock(visits[0].came_ms / 1000)
     longest_line = 0 if order is Order.REFUSE else len(visits)
-    ledger = Ledger(redis, order, LedgerConfig(longest_line=longest_line, protect=protect_watts), clock=clock.ms)
-    ends: dict[str, tuple[str, End]] = {}
+    config = replace(config or LedgerConfig(), longest_line=longest_line)
+    ledger = Ledger(redis, order, config, clock=clock.ms)
+    ends: defaultdict[str, list[tuple[str, End]]] = defaultdict(list)
     turned_away: dict[str, Outcome] = {}
 
     def remember(substation: str, end: End) -> None:
-        ends[end.session] = substation, end
+        ends[end.session].append((substation, end))
 
     grid = VirtualGrid(ledger, limits, clock, remember)
     events = [(visit.came_ms, ASKS, number) for number, visit in enumerate(visits)]
@@ -72,12 +74,10 @@ def replay(
                 turned_away[session] = TURNED_AWAY[decided]
             heapq.heappush(events, (_left_ms(visits[number]), LEAVES, number))
         else:
-            if session not in ends and session not in turned_away:
+            if not _is_met(ends[session]) and session not in turned_away:
                 grid.leave(session)
             on_step()
-    served = [
-        _served(visit, ends.get(str(number)), turned_away.get(str(number))) for number, visit in enumerate(visits)
-    ]
+    served = [_served(visit, ends[str(number)], turned_away.get(str(number))) for number, visit in enumerate(visits)]
     return Replayed(served, grid.carried())
 
 
@@ -86,16 +86,24 @@ def _request(session: str, visit: Visit, order: Order) -> Request:
     return Request(session, "car", _watts(visit), _asked_wh(visit), ready_by)
 
 
-def _served(visit: Visit, ended: tuple[str, End] | None, turned_away: Outcome | None) -> Served:
+def _is_met(ends: Sequence[tuple[str, End]]) -> bool:
+    return bool(ends) and ends[-1][1].how == "finished"
+
+
+def _served(visit: Visit, ends: Sequence[tuple[str, End]], turned_away: Outcome | None) -> Served:
+    """`ends`: of each attempt, in order."""
     watts, asked_wh = _watts(visit), _asked_wh(visit)
-    if ended is None:
+    if not ends:
         waited_s = 0.0 if turned_away else _stay_s(visit)
-        return Served(visit, watts, asked_wh, 0, waited_s, "", turned_away or Outcome.NOTHING)
-    substation, end = ended
-    outcome = Outcome.MET if end.how == "finished" else Outcome.PART
+        return Served(visit, watts, asked_wh, 0, waited_s, "", turned_away or Outcome.NOTHING, 0)
+    _, first = ends[0]
+    substation, _ = ends[-1]
     # To the ms: less is how far two floats are apart.
-    waited_s = max(0.0, round(end.at - end.lasted_s - visit.came_ms / 1000, 3))
-    return Served(visit, watts, asked_wh, end.delivered_wh, waited_s, substation, outcome)
+    waited_s = max(0.0, round(first.at - first.lasted_s - visit.came_ms / 1000, 3))
+    outcome = Outcome.MET if _is_met(ends) else Outcome.PART
+    delivered_wh = sum(end.delivered_wh for _, end in ends)
+    interruptions = sum(end.how == "stopped" for _, end in ends)
+    return Served(visit, watts, asked_wh, delivered_wh, waited_s, substation, outcome, interruptions)
 
 
 def _watts(visit: Visit) -> int:

@@ -33,7 +33,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One visit. W, Wh and s; `waited_s` until it began, or until it left if it never did; 0 if it was turned away."""
+    """One visit, with all its attempts. W, Wh and s; `waited_s` until the first began, or until it left if none did; 0
+    if it was turned away. `interruptions`: how often it was stopped for a more urgent one.
+    """
 
     visit: Visit
     watts: int
@@ -42,6 +44,7 @@ class Served:
     waited_s: float
     substation: str
     outcome: Outcome
+    interruptions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Satisfaction:
     the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none; `too_big` counts
     those that no substation could ever carry. `waited_s` has the p50, the p95 and the longest by power class, of those
     who were not turned away; None if all were. `jain` is Jain's index of delivered ÷ asked over the sessions; None if
-    nobody got anything. `peak` is the highest peak ÷ limit of a substation.
+    nobody got anything. `interruptions` are per session, `most_interruptions` those of one session.
+    `peak` is the highest peak ÷ limit of a substation.
     """
 
     sessions: int
@@ -71,6 +75,8 @@ class Satisfaction:
     too_big: int
     waited_s: dict[str, tuple[float, float, float] | None]
     jain: float | None
+    interruptions: float
+    most_interruptions: int
     peak: float
     overload_s: float
 
@@ -95,6 +101,8 @@ def judge(served: Sequence[Served], carried: Sequence[Carried]) -> Satisfaction:
         too_big=sum(each.outcome is Outcome.TOO_BIG for each in served),
         waited_s={name: _waited_s(of_class[name]) for name in POWER_CLASSES if name in of_class},
         jain=jain(got) if any(got) else None,
+        interruptions=sum(each.interruptions for each in served) / len(served),
+        most_interruptions=max(each.interruptions for each in served),
         peak=max(each.peak / each.limit for each in carried),
         overload_s=sum(each.overload_s for each in carried),
     )

@@ -1,8 +1,9 @@
 """A grid on a virtual clock: the real scripts, dispatcher, feeders and heartbeats, and only HTTP left out.
 
 A car that is placed starts at once, by POST /charge. One that waits starts with the reply to a heartbeat: in the real
-grid a second may pass until then, here no time does. Nothing dies, so there is no sweep: a jump of the clock silences
-no substation, and a car in line waits until it leaves.
+grid a second may pass until then, here no time does. While any is queued every substation sends a heartbeat a minute,
+as preemption falls due without an event. Nothing dies, so there is no sweep: a jump of the clock silences no
+substation, and a queued car waits until it leaves.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from substation.schemas import ChargeOrder
 from substation.station import End, Snapshot, Station, Verdict
 
 ROUNDS = 100
+MINUTE_MS = 60_000
 FOREVER_MS = 10**15
 """So long a substation is in touch with the ledger after a heartbeat: months may pass until its next one."""
 
@@ -62,6 +64,7 @@ class Substation:
 
     def post(self, orders: Sequence[dict[str, Any]]) -> list[Verdict]:
         """POST /charge."""
+        self.changed = True
         received = [ChargeOrder.model_validate(order) for order in orders]
         return admit(received, self._identity, self._heartbeats, self._heartbeats.epoch, self.station)
 
@@ -101,16 +104,14 @@ class VirtualGrid:
         # One request goes to one substation, so the pool starts no thread.
         pool = ThreadPoolExecutor(1)
         self._dispatcher = Dispatcher(ledger, _Wires(self.substations), pool)
-        self._waiting: set[str] = set()
+        self._is_any_queued = False
         self._settle()
 
     def ask(self, request: Request) -> Outcome:
         """POST /request-charge."""
         (decision,) = self._dispatcher.route([request], "")
         outcome = decision.placement.outcome
-        if outcome is Outcome.WAITING:
-            self._waiting.add(request.session)
-        elif outcome not in (Outcome.PLACED, Outcome.FULL, Outcome.TOO_BIG):
+        if outcome not in (Outcome.PLACED, Outcome.WAITING, Outcome.FULL, Outcome.TOO_BIG):
             raise DisagreementError(f"{request} was answered {decision}")
         self._settle()
         return outcome
@@ -118,22 +119,22 @@ class VirtualGrid:
     def leave(self, session: str) -> None:
         """DELETE /sessions/{id}."""
         self._dispatcher.cancel(session, "")
-        if session in self._waiting:
-            self._waiting.remove(session)
-            self.substations[0].changed = True  # room kept for it goes to others with anybody's next heartbeat
         self._settle()
 
     def advance(self, to_ms: int) -> None:
-        """Until then, each car that has its energy makes room at that instant."""
-        while (end_s := self._next_end_s()) is not None and round(end_s * 1000) <= to_ms:
-            self._clock.now_s = end_s
+        """Until then, each car that has its energy makes room at that instant, and each minute of a queue has beats."""
+        while (at_s := self._next_event_s()) is not None and round(at_s * 1000) <= to_ms:
+            self._clock.now_s = max(self._clock.now_s, at_s)
             for each in self.substations:
                 each.station.finish_due()
+                each.changed |= self._is_any_queued
             self._settle()
         self._clock.now_s = max(self._clock.now_s, to_ms / 1000)
 
-    def _next_end_s(self) -> float | None:
-        return min((charging.ends for each in self.substations for charging in each.snapshot.charging), default=None)
+    def _next_event_s(self) -> float | None:
+        ends = (charging.ends for each in self.substations for charging in each.snapshot.charging)
+        minute = [(self._clock.ms() // MINUTE_MS + 1) * MINUTE_MS / 1000] if self._is_any_queued else []
+        return min((*ends, *minute), default=None)
 
     def carried(self) -> list[Carried]:
         snapshots = [(each, each.snapshot) for each in self.substations]
@@ -145,8 +146,8 @@ class VirtualGrid:
             for each in self.substations:
                 if each.changed:
                     each.beat()
-                    self._waiting -= {charging.order.session for charging in each.snapshot.charging}
-            if self._waiting:
+            self._is_any_queued = bool(self._ledger.states().get("waiting"))
+            if self._is_any_queued:
                 committed = {row.substation: row.committed for row in self._ledger.grid()}
                 for each in self.substations:
                     each.changed |= committed[each.name] != each.snapshot.drawn

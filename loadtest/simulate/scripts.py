@@ -87,7 +87,7 @@ class LedgerPolicy(ABC):
 
     def _beat(self, substation: "_Substation") -> None:
         reply = self._ledger.heartbeat(substation.heartbeat())
-        if reply.outcome != "ok" or reply.cancels or reply.grants:
+        if reply.outcome != "ok" or reply.stops or reply.grants:
             raise DisagreementError(f"{substation.name} was answered {reply}")
 
 

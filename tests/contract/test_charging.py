@@ -197,7 +197,6 @@ def test_the_grid_shows_every_substation_and_the_totals(grid: Grid, one: Substat
                 "headroom_kw": 50,
                 "load": 0.5,
                 "sessions": 1,
-                "keeps_room_for": None,
             },
             {
                 "substation": "two",
@@ -210,7 +209,6 @@ def test_the_grid_shows_every_substation_and_the_totals(grid: Grid, one: Substat
                 "headroom_kw": 300,
                 "load": 0,
                 "sessions": 0,
-                "keeps_room_for": None,
             },
         ],
         "totals": {"substations": 2, "limit_kw": 400, "committed_kw": 50, "load": 0.125, "sessions": 1, "waiting": 0},

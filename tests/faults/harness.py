@@ -21,13 +21,15 @@ Image = Mapping[str, bytes]
 """Every key of the ledger, as DUMP gives it."""
 
 TIME_SCALE = 3600
-PATIENCE_MS, GIVE_UP_MS, PRIORITY_SHIFT_MS = 1_800_000, 43_200_000, 7_200_000
+PATIENCE_MS, GIVE_UP_MS = 1_800_000, 43_200_000
+PRIORITY_SHIFT_MS, PREEMPTION_SLACK_MS = 7_200_000, 3_600_000
 SETTINGS = {
     "TIME_SCALE": str(TIME_SCALE),
     "RETENTION_MS": "3600000",
     # People are as patient as in real life, while an hour of charging passes in a second.
     "PATIENCE_MS": str(PATIENCE_MS * TIME_SCALE),
     "GIVE_UP_MS": str(GIVE_UP_MS * TIME_SCALE),
+    "PREEMPTION_SLACK_MS": str(PREEMPTION_SLACK_MS * TIME_SCALE),
     "PRIORITY_SHIFT_MS": str(PRIORITY_SHIFT_MS * TIME_SCALE),
 }
 """Of every grid of these tests."""

@@ -4,14 +4,13 @@ How soon is freed room used again, how full is the grid meanwhile, and does ever
 own account of what they ran, not the ledger's.
 """
 
-import json
 import math
 import random
 import shutil
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,6 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from grid.ledger.keys import key
 from grid.local import end_on_signals
 from tests.conftest import NO_REDIS
 
@@ -44,7 +42,6 @@ SHIFT_MS = {"emergency": -PRIORITY_SHIFT_MS, "normal": 0, "flexible": PRIORITY_S
 HURRY_SHARE, READY_WITHIN_H = 0.1, (1.0, 6.0)
 
 SMALLER = "by a smaller one, for which there was room"
-KEPT = "by one that was overdue, for which a substation had kept its room"
 ELSEWHERE = "by one given to another substation, whose heartbeat came sooner"
 BEFORE_IT_CAME = "by one that had been given a place when it came"
 UNEXPLAINED = "for no known reason"
@@ -117,12 +114,13 @@ def _ms(time: str) -> int:
 
 
 def reuse_s(runs: Sequence[Run], members: Mapping[str, Member], limits: Mapping[str, int]) -> list[float]:
-    """For each who had waited: how long there had been room for it where it started.
+    """For each that had waited: how long there had been room for it where it first started.
 
     There is room from the moment on at which all that has ended there, and the limit, are as much as all that has
     started there, this one included.
     """
     delays = []
+    first = {id(run) for run in first_runs(runs)}
     for substation, limit in limits.items():
         here = [run for run in runs if run.substation == substation]
         ends = iter(sorted((run.lasted_until, run.watts) for run in here))
@@ -133,7 +131,7 @@ def reuse_s(runs: Sequence[Run], members: Mapping[str, Member], limits: Mapping[
                 room += freed
             room -= run.watts
             member = members[run.session]
-            if member.waited:
+            if member.waited and id(run) in first:
                 delays.append(max(0.0, run.started - max(since, member.joined)))
     return delays
 
@@ -165,20 +163,21 @@ def idle_share(
     return idle / (sum(limits.values()) * (until - since))
 
 
-def kept_for(grid: FaultyGrid) -> set[str]:
-    """For whom room is kept now. That much only the ledger knows."""
-    with grid.redis_client(decode_responses=True) as redis:
-        substations = [json.loads(text) for text in redis.hvals(key("default", "substations"))]
-    return {substation["keeps"] for substation in substations if "keeps" in substation}
+def first_runs(runs: Sequence[Run]) -> list[Run]:
+    """Of each session, in order of their start: another run of it was interrupted before."""
+    first: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        first.setdefault(run.session, run)
+    return list(first.values())
 
 
-def overtaken(runs: Sequence[Run], members: Mapping[str, Member], kept: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Everybody in line who saw a later one start before it, and why: the worst of the reasons."""
-    reasons = [SMALLER, KEPT, ELSEWHERE, BEFORE_IT_CAME, UNEXPLAINED]
+def overtaken(runs: Sequence[Run], members: Mapping[str, Member]) -> Iterator[tuple[str, str]]:
+    """Every session in line that saw a later one start before it, and why: the worst of the reasons."""
+    reasons = [SMALLER, ELSEWHERE, BEFORE_IT_CAME, UNEXPLAINED]
     for run in runs:
         me = members[run.session]
         why = [
-            _why(run, me, other, members[other.session], kept)
+            _why(run, me, other, members[other.session])
             for other in runs
             if members[other.session].turn > me.turn and me.joined < other.started < run.started - TOGETHER_S
         ]
@@ -186,11 +185,9 @@ def overtaken(runs: Sequence[Run], members: Mapping[str, Member], kept: Collecti
             yield me.session, max(why, key=reasons.index)
 
 
-def _why(run: Run, me: Member, other: Run, them: Member, kept: Collection[str]) -> str:
+def _why(run: Run, me: Member, other: Run, them: Member) -> str:
     if them.watts < me.watts:
         return SMALLER
-    if them.session in kept:
-        return KEPT
     if other.started - me.joined < HEARTBEAT_S:
         return BEFORE_IT_CAME
     if other.substation != run.substation and run.started - other.started < HEARTBEAT_S:
@@ -209,6 +206,7 @@ class Figures:
     idle_share: float
     """Of all room, what was free though somebody in line would have fitted."""
     overtaken: Mapping[str, int]
+    interruptions: int
     never_started: Sequence[str]
     at_two_places: int
 
@@ -221,7 +219,7 @@ class Figures:
         return quantiles(self.reuse_s, n=100)[98]
 
 
-def figures(watch: Watch, line: Sequence[Member], kept: Collection[str]) -> Figures:
+def figures(watch: Watch, line: Sequence[Member]) -> Figures:
     """Put together what the substations ran of those who were in line."""
     limits = {substation: said.limit for (substation, _), said in watch.figures.items()}
     members = {member.session: member for member in line}
@@ -237,7 +235,8 @@ def figures(watch: Watch, line: Sequence[Member], kept: Collection[str]) -> Figu
         reuse_s=reuse_s(mine, members, limits),
         utilisation=utilisation(mine, since, until, sum(limits.values())),
         idle_share=idle_share(mine, line, limits, since, until),
-        overtaken=Counter(why for _, why in overtaken(mine, members, kept)),
+        overtaken=Counter(why for _, why in overtaken(first_runs(mine), members)),
+        interruptions=len(mine) - len(first_runs(mine)),
         never_started=[session for session in members if session not in starts],
         at_two_places=len(list(watch.runs.doubles())),
     )
@@ -253,6 +252,7 @@ def show(said: Figures, console: Console) -> None:
     table.add_row("room free though somebody in line would fit", f"{said.idle_share:.1%}")
     for why, count in said.overtaken.items():
         table.add_row(f"overtaken {why}", str(count))
+    table.add_row("interrupted for a more urgent one", str(said.interruptions))
     table.add_row("never started", str(len(said.never_started)))
     table.add_row("at two places at once", str(said.at_two_places))
     console.print(table)
@@ -266,16 +266,15 @@ def measure(count: int, seed: int, redis_server: str) -> Figures:
         try:
             line = join(grid.url, cars(count, seed))
             ids = {member.session for member in line}
-            kept: set[str] = set()
 
             def all_are_done() -> bool:
-                kept.update(kept_for(grid))
-                return {run.session for run in watch.runs.all if run.ended} >= ids
+                over = (run for run in watch.runs.all if run.ended and run.due - run.ended < TOGETHER_S)
+                return {run.session for run in over} >= ids
 
             eventually(all_are_done, within_s=count, what="all are done")
         finally:
             watch.stop()
-        return figures(watch, line, kept)
+        return figures(watch, line)
 
 
 def main() -> None:

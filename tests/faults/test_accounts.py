@@ -1,11 +1,9 @@
 """What the random run and the line are judged by, on runs that are made up."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from . import line
-from .line import BEFORE_IT_CAME, ELSEWHERE, KEPT, SMALLER, UNEXPLAINED, Member
+from .line import BEFORE_IT_CAME, ELSEWHERE, SMALLER, UNEXPLAINED, Member
 from .runs import Run, Runs
 from .verdict import EVERYWHERE, FORGOT, OUT_OF_REACH, Outage, reason
 
@@ -83,24 +81,23 @@ def test_room_is_idle_if_somebody_in_line_would_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "other", "kept", "why"),
+    ("mine", "other", "why"),
     [
-        (run("me", 9.0, 10.0), run("it", 5.0, 6.0, watts=5), (), SMALLER),
-        (run("me", 9.0, 10.0), run("it", 5.0, 6.0), ("it",), KEPT),
-        (run("me", 6.0, 10.0), run("it", 5.0, 6.0, "b"), (), ELSEWHERE),
-        (run("me", 9.0, 10.0), run("it", 0.5, 6.0), (), BEFORE_IT_CAME),
-        (run("me", 6.0, 10.0), run("it", 5.0, 6.0), (), UNEXPLAINED),
-        (run("me", 9.0, 10.0), run("it", 5.0, 6.0, "b", watts=20), (), UNEXPLAINED),
+        (run("me", 9.0, 10.0), run("it", 5.0, 6.0, watts=5), SMALLER),
+        (run("me", 6.0, 10.0), run("it", 5.0, 6.0, "b"), ELSEWHERE),
+        (run("me", 9.0, 10.0), run("it", 0.5, 6.0), BEFORE_IT_CAME),
+        (run("me", 6.0, 10.0), run("it", 5.0, 6.0), UNEXPLAINED),
+        (run("me", 9.0, 10.0), run("it", 5.0, 6.0, "b", watts=20), UNEXPLAINED),
     ],
 )
-def test_who_was_overtaken_is_told_why(mine: Run, other: Run, kept: Sequence[str], why: str) -> None:
+def test_who_was_overtaken_is_told_why(mine: Run, other: Run, why: str) -> None:
     members = in_line(("me", mine.watts, 1), ("it", other.watts, 2))
 
-    assert list(line.overtaken([mine, other], members, kept)) == [("me", why)]
+    assert list(line.overtaken([mine, other], members)) == [("me", why)]
 
 
 def test_who_starts_in_turn_or_together_has_overtaken_nobody() -> None:
     members = in_line(("me", 10, 1), ("it", 10, 2))
 
-    assert list(line.overtaken([run("me", 1.0, 2.0), run("it", 1.5, 2.0)], members, ())) == []
-    assert list(line.overtaken([run("me", 1.04, 2.0), run("it", 1.0, 2.0)], members, ())) == []
+    assert list(line.overtaken([run("me", 1.0, 2.0), run("it", 1.5, 2.0)], members)) == []
+    assert list(line.overtaken([run("me", 1.04, 2.0), run("it", 1.0, 2.0)], members)) == []

@@ -12,6 +12,7 @@ from grid.ledger.keys import zone_keys
 
 DOC = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text("utf-8")
 A = Listed("default-a", 1, 11_000, 10_000, 5, "car")
+F = Listed("default-f", 1, 1_000, 10_000, 5, "car")
 LINES = [line.removeprefix("    > ") for line in DOC.splitlines() if line.startswith("    > ")]
 
 
@@ -24,9 +25,9 @@ def test_every_key_is_described_with_its_type(redis: Redis) -> None:
     (at_two,) = ledger.reserve([Request("default-e", "car", 40_000, 10_000)])
     assert ledger.eject(at_two._replace(substation="two", number=1))
     ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("a", 11_000), ("c", 50_000))])
-    ledger.heartbeat(Heartbeat(*one, 3, 50_000, 50_000, 2, 0, sessions=[A]))
+    ledger.heartbeat(Heartbeat(*one, 3, 50_000, 50_000, 2, 0, sessions=[A, F]))
     ended = [Ended("default-a", 1, "finished", 10, 1)]
-    ledger.heartbeat(Heartbeat(*one, 4, 50_000, 50_000, 3, 50_000, ended=ended))
+    ledger.heartbeat(Heartbeat(*one, 4, 50_000, 50_000, 3, 49_000, sessions=[F], ended=ended))
     ledger.reserve([Request(f"default-{name}", "car", watts, 10_000) for name, watts in (("b", 11_000), ("d", 50_000))])
     described = dict(re.findall(r"^\| `(\{grid:default\}:\w+)` \| (\w+)", DOC, re.MULTILINE))
     assert described == {key: redis.type(key).upper() for key in zone_keys("default")}

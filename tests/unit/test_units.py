@@ -17,6 +17,8 @@ SESSION = {
     "ready_by": None,
     "priority": "normal",
     "waited_ms": None,
+    "interruptions": 0,
+    "interrupted_by": None,
     "position": None,
     "expected_wait_ms": None,
 }
@@ -51,6 +53,8 @@ def test_a_session_is_told_in_kw_and_kwh() -> None:
         "ready_by": None,
         "priority": "normal",
         "waited_s": None,
+        "interruptions": 0,
+        "interrupted_by": None,
     }
     assert units.session({**SESSION, "waited_ms": 1_500})["waited_s"] == 1.5
     assert units.session({**SESSION, "ready_by": 1_800_000_000_000})["ready_by"] == "2027-01-15T08:00:00.000Z"
@@ -69,7 +73,7 @@ def test_a_start_that_is_centuries_away_is_still_a_time() -> None:
 
 def substation(**values: object) -> dict[str, object]:
     row = {"substation": "one", "zone": "default", "state": "up", "epoch": 1, "capacity": 120_000, "limit": 100_000}
-    return {**row, "committed": 33_333, "headroom": 66_667, "load": 0.33333, "sessions": 3, "keeps": None, **values}
+    return {**row, "committed": 33_333, "headroom": 66_667, "load": 0.33333, "sessions": 3, **values}
 
 
 def test_the_grid_is_told_with_its_totals() -> None:
@@ -92,8 +96,3 @@ def test_the_grid_is_told_with_its_totals() -> None:
 def test_a_grid_that_may_carry_nothing_has_no_load() -> None:
     told = units.grid({"substations": [substation(limit=0, committed=0)], "waiting": {}})
     assert told["totals"]["load"] == 0
-
-
-def test_room_that_is_kept_is_shown() -> None:
-    told = units.grid({"substations": [substation(keeps="s")], "waiting": {}})
-    assert told["substations"][0]["keeps_room_for"] == "s"

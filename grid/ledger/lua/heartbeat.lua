@@ -1,7 +1,7 @@
 --[[
   A substation says what it is, what it really carries, and what has ended there. The reply says what it is to start
   and to stop. This is the one way to start a session, the confirmation that it charges, the release at its end, the
-  turn of those who wait for the room, and the way an empty or stale ledger learns the truth again.
+  turn of the queue for the room, the preemption for it, and the way an empty or stale ledger learns the truth again.
 
   ARGV[2]  { substation, url, epoch, number, capacity, limit, state,   -- state up | draining
              acknowledged,                                       -- number of the last heartbeat whose reply it has
@@ -10,9 +10,9 @@
                           -- delivered_wh as text: it is only passed on, and numbers cost 0.3 µs each to convert
              ended: [ (session, attempt, how, delivered_wh, highest) ] }
                                                                  -- since the last answered heartbeat; an array of arrays
-  returns  { outcome, epoch, { (session, attempt) to cancel },
+  returns  { outcome, epoch, { (session, attempt, why) to stop },   -- why: cancelled | preempted | superseded
              { (session, attempt, vehicle, watts, energy_wh, waited, priority) to start } }
-                         -- waited in ms, false if it had not to wait
+                         -- waited in ms; false if it had not to wait, or has charged before
              registered  it had epoch 0: here is a new one. Nothing else of it is taken in, so that one which
                          arrives late does no harm; what it carries counts when it comes with the new epoch
              ok          taken in (a repeated number is answered but not taken in again)
@@ -43,26 +43,29 @@ local repeated = known and epoch == known.epoch and asked.number == known.number
 -- Members of BY_SUBSTATION: what the ledger holds here, and is not listed as charging.
 local held = {}
 local running, ended, freed, freed_watts = {}, {}, 0, 0
-local cancels, starts, not_started_watts = {}, {}, 0
+local stops, starts, not_started_watts, stopping_watts = {}, {}, 0, 0
 local deaf_since
 if known and known.epoch == epoch and asked.acknowledged <= known.acknowledged then
   deaf_since = known.deaf_since or now
 end
 local deaf = deaf_since and now - deaf_since >= asked.heartbeat_ttl
 
-local function order_cancel(session, attempt)
-  cancels[#cancels + 1] = { session, attempt }
+local function order_stop(session, record)
+  local why = record.state == 'cancelling' and 'cancelled' or record.preempted and 'preempted' or 'superseded'
+  stops[#stops + 1] = { session, record.attempt, why }
+  stopping_watts = stopping_watts + record.watts
 end
 
 local function order_start(session, record)
   starts[#starts + 1] = {
-    session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done, record.waited or false,
+    session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done,
+    not record.interruptions and record.waited or false,
     record.priority or 'normal',
   }
 end
 
 local function confirm(session, record)
-  if record.state == 'cancelling' then order_cancel(session, record.attempt) end
+  if record.state == 'cancelling' or record.preempted then order_stop(session, record) end
   if record.epoch == epoch and record.state ~= 'reserved' then return end
   enter_held(session, record, record.state == 'cancelling' and 'cancelling' or 'charging', epoch)
 end
@@ -75,9 +78,12 @@ end
 
 local function adopt(told, record)
   record = record
-    or { vehicle = told.vehicle, energy_wh = told.energy_wh, done = 0, accepted = now, latest = now, adopted = true }
+    or { vehicle = told.vehicle, watts = told.watts, energy_wh = told.energy_wh, done = 0, accepted = now, latest = now,
+      adopted = true }
   -- Redis may have been rolled back: what an attempt was given was what the earlier ones had left.
-  record.done = math.max(record.done, record.energy_wh - told.energy_wh)
+  local done = math.max(record.done, record.energy_wh - told.energy_wh)
+  record.latest = record.latest + math.floor(at_full_power_ms(done - record.done, record.watts))
+  record.done = done
   enter(told.session, record, 'charging')
   record.substation, record.epoch = id, epoch
   record.attempt, record.watts = told.attempt, told.watts
@@ -104,7 +110,7 @@ local function take_in(told, record)
   local field = superseded_field(session, attempt, id)
   if call('HEXISTS', SESSIONS, field) == 1 then
     running[field] = true
-    order_cancel(session, attempt)
+    order_stop(session, told)
   elseif not record or is_news(record, attempt) then
     running[session] = attempt
     if record then leave_behind(session, record) end
@@ -113,7 +119,7 @@ local function take_in(told, record)
     -- The session is served elsewhere, or over.
     running[field] = true
     hold(superseded(session, attempt, told.watts, id, epoch))
-    order_cancel(session, attempt)
+    order_stop(session, told)
   end
 end
 
@@ -148,8 +154,10 @@ local function take_in_sessions()
   end
 end
 
+-- A preempted one made room for one that was ahead of it: the queue moves no faster by that.
 local function note_end(field, record)
-  ended[field], freed, freed_watts = true, freed + 1, freed_watts + record.watts
+  ended[field] = true
+  if not record.preempted then freed, freed_watts = freed + 1, freed_watts + record.watts end
 end
 
 local function end_session(item)
@@ -192,7 +200,7 @@ local function missing(field, record)
     not_started_watts = not_started_watts + record.watts
   else
     -- To be stopped; or charging in a Redis that was rolled back, and over since: the answer says how.
-    order_cancel(record.session or field, record.attempt)
+    order_stop(record.session or field, record)
   end
 end
 
@@ -222,34 +230,34 @@ local function measure_pace()
 end
 
 local function describe(state)
-  local changed = state ~= 'up' or tonumber(call('ZSCORE', LIMIT, id)) ~= asked.limit
-  if known and known.keeps and changed then stop_keeping(known) end
   if not known or epoch > known.epoch then
     if epoch > tonumber(call('HGET', EPOCHS, id) or 0) then call('HSET', EPOCHS, id, epoch) end
     call('HSETNX', COMMITTED, id, 0)
   end
   write_substation(id, {
     url = asked.url, epoch = epoch, number = asked.number, capacity = asked.capacity, state = state, heard = now,
-    acknowledged = asked.acknowledged, deaf_since = deaf_since, keeps = known and known.keeps or nil,
+    acknowledged = asked.acknowledged, deaf_since = deaf_since,
   })
   call('ZADD', LIMIT, asked.limit, id)
 end
 
-local function grant_what_it_keeps(line, session, room)
-  local record = read(SESSIONS, session)
-  if record.watts <= room then line.grant_in_time(session, record, id) end
+local function stop_for_the_queue()
+  local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping_watts
+  for _, one in ipairs(preempt(id, asked.limit, room)) do
+    local record = read(SESSIONS, one.session)
+    record.preempted = true
+    enter_held(one.session, record, 'charging', epoch)
+    order_stop(one.session, record)
+  end
 end
 
 local function serve_from_here()
-  local keeps = known and known.keeps and read(SUBSTATIONS, id).keeps
   local held_watts = tonumber(call('HGET', COMMITTED, id))
-  local room = math.min(asked.limit - held_watts, asked.could_take - not_started_watts)
-  call('ZADD', HEADROOM, room - (keeps and kept_from_others(asked.limit) or 0), id)
+  call('ZADD', HEADROOM, math.min(asked.limit - held_watts, asked.could_take - not_started_watts), id)
   call('ZADD', LOAD, load_of(held_watts, asked.limit), id)
   if call('EXISTS', WAITING) == 0 then return end
   local line = open_line()
-  if keeps then grant_what_it_keeps(line, keeps, room) end
-  line.serve()
+  if line.serve() then stop_for_the_queue() end
   for _, gift in ipairs(line.given) do
     if gift[2].substation == id then order_start(gift[1], gift[2]) end
   end
@@ -267,4 +275,4 @@ if not repeated then
 end
 call('ZADD', HEARTBEATS, now + asked.heartbeat_ttl, id)
 write_counts()
-return { 'ok', epoch, cancels, starts }
+return { 'ok', epoch, stops, starts }

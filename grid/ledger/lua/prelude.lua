@@ -11,6 +11,7 @@
              longest_line,       -- so many may wait
              retention,          -- ms that an ended session is remembered
              patience, give_up,  -- ms after which a session without a ready-by time should have begun, and is given up
+             preemption_slack,   -- ms by which a queued session must be more urgent than those it stops; preempt.lua
              priority_shift,     -- ms by which emergency comes earlier, and flexible later
              time_scale,         -- simulated seconds of charging in a real second
              window,             -- how many of the least loaded substations a pick looks at
@@ -20,9 +21,9 @@
 ]]
 local LOAD, HEADROOM, COMMITTED, LIMIT, HEARTBEATS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local SUBSTATIONS, EPOCHS, SESSIONS, DELIVERED = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local STATES, BY_SUBSTATION, DUE = KEYS[10], KEYS[11], KEYS[12]
-local WAITING, WAITING_BY_POWER, PACE = KEYS[13], KEYS[14], KEYS[15]
-local EJECTED, FORMAT = KEYS[16], KEYS[17]
+local STATES, BY_SUBSTATION, BY_SLACK, DUE = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local WAITING, WAITING_BY_POWER, PACE = KEYS[14], KEYS[15], KEYS[16]
+local EJECTED, FORMAT = KEYS[17], KEYS[18]
 
 local call = redis.call
 local asked = cjson.decode(ARGV[2])
@@ -76,11 +77,6 @@ end
 -- In all its attempts, as far as heartbeats told. `done` is what it had when the present attempt began.
 local function delivered(session, record)
   return record.done + (call('HGET', DELIVERED, session) or 0)
-end
-
--- While a substation keeps room for somebody, its headroom is below zero whatever it carries: nobody else fits.
-local function kept_from_others(limit)
-  return limit + 1
 end
 
 local function load_of(committed, limit)

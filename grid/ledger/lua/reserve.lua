@@ -27,14 +27,11 @@
 local line = call('EXISTS', WAITING) == 1 and open_line() or nil
 local all_served = not line or line.serve()
 
--- Those who wait have been served, so what room is left is of no use to any of them, unless it is kept for them. Of
--- about the same power only the first was looked at, so whoever else needs as much comes behind.
+-- The queue has been served, so what room is left is of no use to any session in it. Of about the same power only the
+-- first was looked at, so a new request of as much comes behind.
 local function pick_behind_the_line(record)
-  if not line then return pick(record.watts) end
-  if not all_served or first_in(UNKEPT, line_of(record.watts)) then return end
-  local id = pick(record.watts)
-  if id and line.keep_room_before(latest_start(record)) then return pick(record.watts) end
-  return id
+  if line and (not all_served or first_in(line_of(record.watts), 1)[1]) then return end
+  return pick(record.watts)
 end
 
 local function no_room(watts)
@@ -52,20 +49,21 @@ local function place(request, number)
     ready_by = request.ready_by, priority = request.priority,
     substation = '', epoch = 0, attempt = 0, done = 0, accepted = now,
   }
+  record.latest = first_latest_start(record)
   local id = pick_behind_the_line(record)
   if id then
     reserve(request.session, record, id)
   else
     local why = no_room(record.watts)
     if why then return { outcome = why } end
-    record.latest = latest_start(record) + number - 1
+    record.latest = record.latest + number - 1
     rest(request.session, record, 'waiting')
     line = line or open_line()
   end
   return record
 end
 
--- It is queued at its old place, and the queue is served where nobody has refused.
+-- It is queued by its latest start, and the queue is served where nobody has refused.
 local function move(session, record)
   give_back(session, record)
   line = line or open_line()

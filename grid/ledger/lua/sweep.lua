@@ -6,7 +6,7 @@
              silenced     a heartbeat is overdue: out of `load` and `headroom`, nothing new goes there
              lost         silent for `lost` ms more: its sessions are over there; after `retention` ms it is forgotten.
                           Its state is `left` if its last heartbeat said that it was draining: it was told to stop
-             interrupted  sessions of lost substations: they are in line again, at their old place
+             interrupted  sessions of lost substations: they are queued again, by their latest start
              expired      waiting, and its ready-by time, or `give_up` ms since it came into line, has passed
              forgotten    records of sessions that ended more than `retention` ago
            The first two are substations, the last three how many of each this call dealt with.
@@ -25,7 +25,6 @@ end
 local function silence(id, substation)
   unlist(id)
   call('SREM', EJECTED, id)
-  stop_keeping(substation)
   becomes(id, substation, 'silent', now + asked.lost)
   silenced[#silenced + 1] = id
 end

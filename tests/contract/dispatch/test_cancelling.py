@@ -5,7 +5,7 @@ import json
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Cancel
+from grid.ledger import Stop
 
 from ..conftest import Answerer, Grid, answers, problem_in, silent, unreachable
 from .conftest import charges, fails, order, route, says_no
@@ -55,14 +55,14 @@ def test_a_cancel_that_did_not_get_through_is_left_to_the_heartbeat(
     grid.network.hosts[charging_at] = answerer
     assert cancel(grid) == "cancelling"
     assert grid.watts_held() == {"one": 11_000}
-    assert grid.beat("one", number=2).cancels == [Cancel(order()["session_id"], 1)]
+    assert grid.beat("one", number=2).stops == [Stop(order()["session_id"], 1, "cancelled")]
 
 
 def test_a_balancer_that_dies_after_it_recorded_a_cancel_leaves_it_to_the_heartbeat(
     grid: Grid, charging_at: str
 ) -> None:
     assert grid.ledger.cancel(order()["session_id"]).state == "cancelling"
-    assert grid.beat("one", number=2).cancels == [Cancel(order()["session_id"], 1)]
+    assert grid.beat("one", number=2).stops == [Stop(order()["session_id"], 1, "cancelled")]
     assert cancel(grid) == "cancelling"
     grid.network.hosts[charging_at] = answers(200)
     assert cancel(grid) == "cancelled"

@@ -16,6 +16,8 @@ from grid.ledger.keys import key
 HEARTBEAT_TTL_MS, LOST_MS = 2_500, 1_300
 PATIENCE_MS, GIVE_UP_MS, RETENTION_MS = 1_800_000, 43_200_000, 900_000
 PRIORITY_SHIFT_MS = 7_200_000
+PREEMPTION_SLACK_MS, MIN_RUN_MS = 3_600_000, 900_000
+SLACK_OFFSET = 10**14
 HOLDS_WATTS = ("reserved", "charging", "cancelling", "superseded")
 
 
@@ -151,10 +153,6 @@ class Zone:
     def size(self) -> int:
         return int(self.redis.dbsize())
 
-    def keeps(self) -> dict[str, str | None]:
-        """The session that each substation keeps room for."""
-        return {row.substation: row.keeps for row in self.ledger.grid()}
-
     def records(self) -> dict[str, dict[str, Any]]:
         """Every session as its record is kept."""
         return {name: json.loads(text) for name, text in self._hash("sessions").items()}
@@ -167,38 +165,45 @@ class Zone:
         """Committed is the sum of the records that hold watts, and the indexes and counts say the same."""
         held: Counter[str] = Counter()
         states: Counter[str] = Counter()
-        members = set()
+        members, by_slack = set(), set()
         for name, record in self.records().items():
             states[record["state"]] += 1
             if record["state"] in HOLDS_WATTS:
                 held[record["substation"]] += record["watts"]
-                charges = f"|{record['epoch']}.{record['attempt']}" if record["state"] == "charging" else ""
+                assert ("slack" in record) == (record["state"] == "charging" and "preempted" not in record)
+                charges = f"|{record['epoch']}.{record['attempt']}" if "slack" in record else ""
                 members.add(f"{record['substation']}|{name}{charges}")
+                if "slack" in record:
+                    slack = max(0, record["slack"] + SLACK_OFFSET)
+                    facts = (
+                        f"{record['watts']}|{record['since']}|{'e' if record.get('priority') == 'emergency' else 'n'}"
+                    )
+                    by_slack.add(f"{record['substation']}|{slack:015d}|{facts}|{name}")
         committed = {name: int(watts) for name, watts in self._hash("committed").items() if int(watts)}
         assert committed == dict(held)
         assert set(self._scores("by_substation")) == members
+        assert set(self._scores("by_slack")) == by_slack
         assert {state: int(number) for state, number in self._hash("states").items()} == dict(states)
         limits = self._scores("limit")
         substations = {name: json.loads(text) for name, text in self._hash("substations").items()}
         ejected = cast(set[str], self.redis.smembers(key("default", "ejected")))
         up = {name for name, about in substations.items() if about["state"] == "up"} - ejected
-        keeps = {name: about["keeps"] for name, about in substations.items() if "keeps" in about}
-        room = {name: (-1 if name in keeps else limits[name]) - held[name] for name in up}
+        room = {name: limits[name] - held[name] for name in up}
         headroom = self._scores("headroom")
         assert set(headroom) == up
         assert all(headroom[name] <= room[name] for name in up)
         assert headroom == room or not self.is_exact
         assert self._scores("load") == {name: held[name] / limits[name] for name in up}
         line = {name: record for name, record in self.records().items() if record["state"] == "waiting"}
-        assert self._scores("waiting") == {name: record["latest"] for name, record in line.items()}
-        by_power = [member.split("|", 3) for member in self._scores("waiting_by_power")]
-        assert {(kind, session) for kind, _, _, session in by_power} == {
-            ("k" if "kept" in record else "w", name) for name, record in line.items()
-        }
-        assert {name: record["kept"] for name, record in line.items() if "kept" in record} == {
-            session: name for name, session in keeps.items()
-        }
-        assert set(keeps) <= up | ejected
+        latest = {name: self.latest_start(name, record) for name, record in line.items()}
+        assert self._scores("waiting") == latest
+        by_power = [member.split("|", 2) for member in self._scores("waiting_by_power")]
+        assert {session: int(start) for _, start, session in by_power} == latest
+
+    def latest_start(self, name: str, record: dict[str, Any]) -> int:
+        """Later by the time that its present attempt charged at full power."""
+        delivered_wh = int(self._hash("delivered").get(name, 0))
+        return int(record["latest"] + delivered_wh * 3_600_000 // record["watts"])
 
     def _hash(self, name: str) -> dict[str, str]:
         return cast(dict[str, str], self.redis.hgetall(key("default", name)))

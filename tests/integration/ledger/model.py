@@ -162,9 +162,8 @@ class Line:
         for name, got in after.items():
             before = self._before.get(name, {"attempt": 0})
             got_room = got["state"] == "reserved" and got["attempt"] != before["attempt"]
-            had_it_kept = before.get("kept") == got["substation"]
-            if not got_room or had_it_kept or name in self._charging:
+            if not got_room or name in self._charging:
                 continue
             for other, record in still:
-                if "latest" not in got or record["latest"] < got["latest"]:
+                if self._zone.latest_start(other, record) < got["latest"]:
                     assert about(record["watts"]) > about(got["watts"]), f"{other} waits, and {name} got its room"

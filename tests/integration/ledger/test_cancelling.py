@@ -1,6 +1,6 @@
 """Cancelled sessions: they hold their watts until their substation has stopped them."""
 
-from grid.ledger import Cancel, Outcome
+from grid.ledger import Outcome, Stop
 from grid.ledger.records import Cancelled
 
 from .conftest import RETENTION_MS, Substation, Zone
@@ -20,7 +20,7 @@ class TestCancelling:
         one.beat()
         assert zone.ledger.cancel("s").state == "cancelling"
         for _ in range(2):
-            assert one.beat().cancels == [Cancel("s", 1)], "though it is listed"
+            assert one.beat().stops == [Stop("s", 1, "cancelled")], "though it is listed"
         assert zone.committed("one") == 11_000
         one.ends("s", "stopped", 3)
         one.beat()
@@ -30,7 +30,7 @@ class TestCancelling:
         zone.reserve("s")
         zone.ledger.cancel("s")
         reply = one.beat()
-        assert (reply.grants, reply.cancels) == ([], [Cancel("s", 1)])
+        assert (reply.grants, reply.stops) == ([], [Stop("s", 1, "cancelled")])
         one.never_starts("s")
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("cancelled", 0)
@@ -54,7 +54,7 @@ class TestCancelling:
         one.epoch = 0  # it was taken for lost, or another had its name for a while
         assert one.beat().epoch == 2
         one.runs.clear()
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "cancelled")]
         assert zone.committed("one") == 11_000, "until it has said what became of it"
         one.ends("s", "stopped", 3)
         one.beat()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Cancel, Listed, Outcome, Request
+from grid.ledger import Listed, Outcome, Request, Stop
 
 from .conftest import Substation, Zone
 
@@ -48,7 +48,7 @@ class TestAWipedRedis:
         record = zone.ledger.session("s")
         assert record is not None
         assert (record.substation, record.attempt) == ("two", 2)
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
 
 
 class TestARedisThatWasRolledBack:
@@ -60,7 +60,7 @@ class TestARedisThatWasRolledBack:
         one.starts("s")
         one.beat()
         one.runs.clear()  # its end was told, and that was forgotten
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         one.ends("s", how)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == (state, 0)
@@ -93,11 +93,11 @@ class TestARedisThatWasRolledBack:
         two = zone.substation("two", 100_000)
         two.starts("s", attempt=2)
         one.runs.clear()
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         one.ends("s", "stopped", 0)
         one.beat("draining")
         assert zone.state("s") == "waiting"
-        assert two.beat().cancels == []
+        assert two.beat().stops == []
         record = zone.ledger.session("s")
         assert record is not None
         assert (record.state, record.substation) == ("charging", "two")
@@ -108,14 +108,14 @@ class TestARedisThatWasRolledBack:
         one.ends("s")
         one.beat()
         one.starts("s", attempt=2)
-        assert one.beat().cancels == []
+        assert one.beat().stops == []
         assert zone.state("s") == "charging"
 
     def test_what_was_adopted_and_is_then_known_to_nobody_is_served_again(self, zone: Zone, one: Substation) -> None:
         one.starts("s")
         one.beat()
         one.runs.clear()
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         one.never_starts("s")
         assert [grant.session for grant in one.beat().grants] == ["s"]
 
@@ -140,7 +140,7 @@ class TestARedisThatWasRolledBack:
         if first == "the earlier attempt":
             one.ended.reverse()
         reply = one.beat()
-        assert (reply.grants, reply.cancels) == ([], [])
+        assert (reply.grants, reply.stops) == ([], [])
         assert (zone.state("s"), zone.committed("one")) == (how, 0)
 
     def test_a_later_attempt_that_finished_elsewhere_ends_the_one_that_may_run_here(
@@ -153,7 +153,7 @@ class TestARedisThatWasRolledBack:
         two.ends("s", attempt=2)
         two.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 11_000)
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         one.ends("s", "stopped", 0)
         one.beat()
         assert (zone.state("s"), zone.committed("one")) == ("finished", 0)
@@ -173,11 +173,11 @@ class TestARedisThatWasRolledBack:
         zone.reserve("s")
         one.starts("s", attempt=2)
         reply = one.beat()
-        assert (reply.grants, reply.cancels) == ([], [])
+        assert (reply.grants, reply.stops) == ([], [])
         assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000)
 
     def test_what_its_owner_cancelled_meanwhile_is_stopped(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")
         zone.cancel("s")
         one.starts("s", attempt=2)
-        assert one.beat().cancels == [Cancel("s", 2)]
+        assert one.beat().stops == [Stop("s", 2, "superseded")]

@@ -1,6 +1,6 @@
 """What a heartbeat of a substation that is well changes in the ledger: late, repeated and partial ones too."""
 
-from grid.ledger import Cancel, Outcome
+from grid.ledger import Outcome, Stop
 
 from .conftest import Substation, Zone
 
@@ -11,7 +11,7 @@ class TestHeartbeats:
         one.starts("s")
         one.beat()
         one.runs.clear()
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         assert (zone.state("s"), zone.committed("one")) == ("charging", 11_000), "until it has answered"
         one.ends("s")
         one.beat()
@@ -28,7 +28,7 @@ class TestHeartbeats:
         one.starts("s")
         for _ in range(3):
             reply = one.beat()
-            assert (reply.cancels, reply.grants) == ([], [])
+            assert (reply.stops, reply.grants) == ([], [])
 
     def test_a_snapshot_without_a_reserved_session_leaves_it(self, zone: Zone, one: Substation) -> None:
         zone.reserve("s")

@@ -1,6 +1,6 @@
 """Substations that fall silent, are lost or leave, and what becomes of the cars that charged there."""
 
-from grid.ledger import Cancel, Outcome
+from grid.ledger import Outcome, Stop
 
 from .conftest import HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 
@@ -127,5 +127,5 @@ class TestSilence:
         zone.substation("two", 100_000)
         assert zone.reserve("s").substation == "two"
         one.epoch = 0
-        assert one.beat().cancels == [Cancel("s", 1)]
+        assert one.beat().stops == [Stop("s", 1, "superseded")]
         assert (zone.committed("one"), zone.committed("two")) == (11_000, 11_000), "both may draw"

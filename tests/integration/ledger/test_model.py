@@ -47,6 +47,7 @@ WATTS = st.sampled_from([3_000, 7_305, 7_360, 11_000, 22_000, 50_000, 150_000, 3
 ENERGY = st.sampled_from([100, 2_000, 60_000])
 WITHIN = st.sampled_from([None, None, 600_000, 86_400_000])
 PRIORITIES = st.sampled_from(["normal", "normal", "emergency", "flexible"])
+PREEMPTION_SLACKS = st.sampled_from([60_000, 3_600_000])
 PROTECTED = st.sampled_from([(), (150_000, 50_000, 22_000)])
 NAMES = st.sampled_from(sorted(LIMITS))
 POSTS = st.sampled_from([DELIVERED] * 4 + [ANSWER_LOST, LATE, LOST, DYING])
@@ -62,12 +63,13 @@ class Storm(RuleBasedStateMachine):
     storms = 0
     steps = 0
 
-    @initialize(protect=PROTECTED)
-    def calm(self, protect: tuple[int, ...]) -> None:
+    @initialize(protect=PROTECTED, preemption_slack=PREEMPTION_SLACKS)
+    def calm(self, protect: tuple[int, ...], preemption_slack: int) -> None:
         self.redis.flushall()
         self.clock = Clock()
         never = 10**12  # nothing is forgotten
-        ledger = Ledger(self.redis, "default", LedgerConfig(retention=never, protect=protect), clock=self.clock)
+        config = LedgerConfig(retention=never, protect=protect, preemption_slack=preemption_slack)
+        ledger = Ledger(self.redis, "default", config, clock=self.clock)
         self.zone = Zone(self.redis, ledger, self.clock, is_exact=False)
         self.substations = {name: Substation(name, HeartbeatWire(ledger), self.clock) for name in LIMITS}
         self.wires = Wires(self.substations)

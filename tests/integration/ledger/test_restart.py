@@ -19,9 +19,9 @@ class TestRestart:
         reply = one.beat()
         assert reply.epoch == 2
         assert [(grant.session, grant.attempt, grant.energy_wh) for grant in reply.grants] == [
-            ("s", 2, 6_000),
             ("t", 2, 10_000),
-        ]
+            ("s", 2, 6_000),
+        ], "in order of their latest starts, and that of s is later by the time that it charged"
         assert zone.committed("one") == 22_000
 
     def test_what_was_delivered_before_and_after_adds_up(self, zone: Zone, one: Substation) -> None:
@@ -86,8 +86,9 @@ class TestInterrupted:
         two = Substation(zone.ledger, "two", 100_000)
         two.starts("all of it", 100_000)
         two.beat()
-        zone.reserve("later", ready_by=zone.clock.now + 7_200_001)
-        zone.reserve("sooner", ready_by=zone.clock.now + 7_199_999)
+        charged_ms = 4_000 * 3_600_000 // 11_000  # its latest start is as much later
+        zone.reserve("later", ready_by=zone.clock.now + 7_200_001 + charged_ms)
+        zone.reserve("sooner", ready_by=zone.clock.now + 7_199_999 + charged_ms)
         assert zone.line() == ["sooner", "s", "later"]
         two.ends("all of it")
         assert two.starts_what_it_was_given(two.beat()) == ["sooner", "s", "later"]
@@ -105,7 +106,7 @@ class TestInterrupted:
         zone.clock.now += 7_200_000
         assert zone.ledger.sweep().expired == 1
         one.starts("s")
-        assert one.beat().cancels == []
+        assert one.beat().stops == []
         assert zone.state("s") == "charging"
 
     def test_its_owner_can_cancel_it(self, zone: Zone, interrupted: Request) -> None:

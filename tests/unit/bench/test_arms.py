@@ -31,7 +31,7 @@ def test_the_floors_substations_are_registered_at_once_and_ordered_nothing() -> 
     second = ledger.heartbeat(replace(beat, epoch=first.epoch, number=2, acknowledged=1))
 
     assert (first.outcome, first.epoch) == ("registered", EPOCH)
-    assert (second.outcome, second.cancels, second.grants) == ("ok", [], [])
+    assert (second.outcome, second.stops, second.grants) == ("ok", [], [])
 
 
 def test_the_usual_design_reads_what_a_substation_draws() -> None:

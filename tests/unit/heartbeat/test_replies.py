@@ -3,11 +3,11 @@
 import pytest
 
 from grid.ledger import (
-    Cancel,
     Grant,
     Heartbeat,
     HeartbeatReply,
     LedgerUnavailable,
+    Stop,
 )
 from substation.admission import admit
 from substation.schemas import ChargeOrder
@@ -170,7 +170,7 @@ def test_a_cancel_whose_answer_is_lost_is_answered_again(one: Substation, monkey
 
 @pytest.mark.parametrize(
     "reply",
-    [HeartbeatReply("ok", 1, [Cancel("s", 1)], []), HeartbeatReply("ok", 1, [], [GRANT])],
+    [HeartbeatReply("ok", 1, [Stop("s", 1, "cancelled")], []), HeartbeatReply("ok", 1, [], [GRANT])],
     ids=["stop", "start"],
 )
 def test_what_a_reply_says_again_causes_no_heartbeat_out_of_turn(

@@ -12,7 +12,7 @@ def test_the_first_heartbeat_registers_it_and_brings_an_epoch(one: Substation) -
     assert (one.heartbeats.epoch, one.heartbeats.is_in_touch) == (0, False)
     one.beat()
     assert (one.heartbeats.epoch, one.heartbeats.is_in_touch) == (1, True)
-    assert one.row == SubstationRecord("one", "up", 1, 120_000, 100_000, 0, 100_000, 0, 0, None)
+    assert one.row == SubstationRecord("one", "up", 1, 120_000, 100_000, 0, 100_000, 0, 0)
 
 
 def test_heartbeats_are_numbered(one: Substation, sent: list[Heartbeat]) -> None:

@@ -21,11 +21,18 @@ def test_a_look_at_the_grid_sees_loads_and_the_line(server: Server) -> None:
     server.answer = lambda request: request.send_json(grid)
     with requests.Session() as session:
         seen = look(session, server.url)
+        server.answer = lambda request: request.send_json(
+            {"drawn_watts": 60_000} if request.path == "/status" else grid
+        )
+        drawn = look(session, server.url, [server.url, server.url])
         server.answer = lambda request: request.send_json({}, 503)
         nothing = look(session, server.url)
 
     assert seen is not None
     assert (seen.loads, seen.waiting) == ((Load("north", "one", 90, 100, 4),), 7)
+    assert drawn is not None
+    assert (seen.drawn_kw, seen.drawn) == (None, 0.9)
+    assert (drawn.drawn_kw, drawn.drawn) == (120, 1.2)
     assert nothing is None
 
 

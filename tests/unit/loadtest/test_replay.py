@@ -42,7 +42,7 @@ def test_it_places_as_the_grid_does_that_is_started_here(trace: str, monkeypatch
     monkeypatch.setenv("PROTECT_KW", "50")
     load_settings.cache_clear()
     try:
-        assert parse(["--trace", trace, "--limit-kw", "40"]).protect_watts == (50_000,)
+        assert parse(["--trace", trace, "--limit-kw", "40"]).config.protect == (50_000,)
     finally:
         load_settings.cache_clear()
 
@@ -113,7 +113,7 @@ def test_rows_that_are_left_out_are_named(trace: str, capsys: pytest.CaptureFixt
 
 def test_every_session_is_a_row(tmp_path: Path) -> None:
     visit = Visit(datetime(2019, 3, 1, 6), Car(6.6, 4.2, 5400), came_ms=0, session="a")
-    write_csv([Served(visit, 6_600, 4_200, 2_100, 61.7, "one", Outcome.PART)], tmp_path / "new" / "a.csv")
+    write_csv([Served(visit, 6_600, 4_200, 2_100, 61.7, "one", Outcome.PART, 2)], tmp_path / "new" / "a.csv")
 
     with (tmp_path / "new" / "a.csv").open() as file:
         (row,) = csv.DictReader(file)
@@ -125,6 +125,7 @@ def test_every_session_is_a_row(tmp_path: Path) -> None:
         "asked_kwh": "4.2",
         "delivered_kwh": "2.1",
         "waited_s": "62",
+        "interruptions": "2",
         "substation": "one",
         "outcome": "part",
     }

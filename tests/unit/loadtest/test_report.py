@@ -56,6 +56,7 @@ RECORDING = Recording(
     ],
     samples=[sample(0, 0, 0), sample(1, 100, 90), sample(2, 60, 20)],
     fates={},
+    interruptions=[0, 3],
     looked_up_after_s=2.5,
     substations=[SubstationFigures("one", 100, 100, 0.0, 2), SubstationFigures("two", 100, 90, 0.0, 0)],
     accounts=OWN_ACCOUNT,
@@ -132,7 +133,9 @@ def test_the_line_is_shown_over_time_and_at_the_end(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text())["verdict"]["line"]["used"] == 0.975
     with Console(record=True, file=io.StringIO(), width=200) as console:
         show(WITH_A_LINE.verdict, OWN_ACCOUNT, console)
-    assert "97.5% of the grid, on average, while anybody waited" in console.export_text()
+    said = console.export_text()
+    assert "97.5% of the limits, on average, while any was queued" in said
+    assert "1.50 times per session; 3 times at most" in said
 
 
 def test_the_verdict_counts_cars_and_not_who_looks() -> None:

@@ -12,8 +12,16 @@ VISIT = Visit(datetime(2019, 3, 1), Car(7, 10, 3600), came_ms=0)
 WITHIN = Carried("one", limit=40_000, peak=39_600, overload_s=0)
 
 
-def served(outcome: Outcome, delivered_wh: int, waited_s: float = 0, watts: int = 7_000) -> Served:
-    return Served(VISIT, watts, 10_000, delivered_wh, waited_s, "one", outcome)
+def served(
+    outcome: Outcome, delivered_wh: int, waited_s: float = 0, watts: int = 7_000, interruptions: int = 0
+) -> Served:
+    return Served(VISIT, watts, 10_000, delivered_wh, waited_s, "one", outcome, interruptions)
+
+
+def test_interruptions_are_per_session_and_those_of_one() -> None:
+    figures = judge([served(Outcome.MET, 10_000, interruptions=3), served(Outcome.MET, 10_000)], [WITHIN])
+
+    assert (figures.interruptions, figures.most_interruptions) == (1.5, 3)
 
 
 def test_shares_are_of_all_who_asked() -> None:

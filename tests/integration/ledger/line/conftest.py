@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..conftest import PATIENCE_MS, Substation, Zone
+from ..conftest import Substation, Zone
 
 HOUR_MS = 3_600_000
 
@@ -15,12 +15,3 @@ def full(zone: Zone, one: Substation) -> Substation:
         one.starts(session, watts)
     assert one.beat().grants == []
     return one
-
-
-@pytest.fixture
-def overdue(zone: Zone, full: Substation) -> str:
-    """It needs 60 kW, and its latest start has come. 25 kW are free, which no heartbeat has seen."""
-    zone.reserve("big", 60_000)
-    zone.clock.advance(PATIENCE_MS)
-    zone.cancel("quarter")
-    return "big"

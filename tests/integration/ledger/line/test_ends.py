@@ -1,6 +1,6 @@
 """How waiting ends without room: too late, or cancelled."""
 
-from grid.ledger import Cancel, Outcome
+from grid.ledger import Outcome, Stop
 
 from ..conftest import GIVE_UP_MS, PATIENCE_MS, Substation, Zone
 from .conftest import HOUR_MS
@@ -63,4 +63,4 @@ def test_given_away_and_then_cancelled_it_is_not_started_again(zone: Zone, full:
     full.beat()
     assert zone.ledger.cancel("s").state == "cancelling"
     reply = full.beat()
-    assert (reply.grants, reply.cancels) == ([], [Cancel("s", 1)])
+    assert (reply.grants, reply.stops) == ([], [Stop("s", 1, "cancelled")])

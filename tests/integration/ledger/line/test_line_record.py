@@ -1,6 +1,5 @@
 """What is seen of the line from outside."""
 
-from grid.ledger import Outcome
 from grid.ledger.records import LineRecord
 
 from ..conftest import PATIENCE_MS, Substation, Zone
@@ -26,10 +25,8 @@ def test_an_emergency_is_not_late_because_it_is_first(zone: Zone, full: Substati
     assert zone.ledger.line().overdue_ms == 5
 
 
-def test_how_little_would_serve_somebody_room_kept_or_not(zone: Zone, overdue: str) -> None:
+def test_the_smallest_power_that_is_queued(zone: Zone, full: Substation) -> None:
+    zone.reserve("big", 60_000)
     assert zone.ledger.line().smallest_watts == 60_000
-    assert zone.reserve("overtakes", 20_000).outcome is Outcome.WAITING
-    zone.cancel("overtakes")
-    assert zone.ledger.line().smallest_watts == 60_000, "for which room is kept now"
     zone.reserve("small", 7_360)
     assert zone.ledger.line().smallest_watts == 7_400, "rounded up to two digits"

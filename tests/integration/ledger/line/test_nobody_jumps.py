@@ -30,18 +30,6 @@ def test_nor_of_one_behind_another_of_about_its_power(zone: Zone, full: Substati
     assert zone.reserve("small", 20_000).outcome is Outcome.PLACED
 
 
-def test_an_emergency_that_is_new_may_pass_one_that_is_overdue(zone: Zone, overdue: str) -> None:
-    assert zone.reserve("ambulance", 20_000, priority="emergency").outcome is Outcome.PLACED
-    assert zone.keeps() == {"one": None}
-
-
-def test_nor_a_smaller_one_of_the_same_fleet_once_that_one_is_overdue(zone: Zone, full: Substation) -> None:
-    zone.cancel("quarter")
-    late = Request("late already", "car", 60_000, 10_000, ready_by=zone.clock.now + 1)
-    placements = zone.ledger.reserve([late, Request("small", "car", 20_000, 10_000)])
-    assert [placement.outcome for placement in placements] == [Outcome.WAITING, Outcome.WAITING]
-
-
 def test_more_than_one_call_can_give_is_left_to_the_line(zone: Zone, full: Substation) -> None:
     zone.ledger.reserve([Request(f"s{i}", "car", 1_000, 10_000) for i in range(150)])
     two = Substation(zone.ledger, "two", 1_000_000)
