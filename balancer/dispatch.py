@@ -10,7 +10,8 @@ from typing import Any
 from balancer.ejection import Outliers
 from balancer.substation import Started, SubstationClient
 from grid.http import NoAnswer, NotSent
-from grid.ledger import Ledger, LedgerUnavailable, NotAsked, Outcome, Placement, Request, SessionRecord
+from grid.ledger import Ledger, LedgerUnavailable, NotAsked
+from grid.ledger.records import Outcome, Placement, Request, SessionRecord
 from grid.metrics import POWER_CLASSES, balancer_metrics, power_class, start_at_zero
 
 log = logging.getLogger(__name__)
@@ -110,25 +111,13 @@ class Dispatcher:
         return [i for i, started in answers if started is Started.NO]
 
     def _count(self, requests: Sequence[Request], decisions: Sequence[Decision]) -> None:
-        numbers: Counter[tuple[Outcome, str]] = Counter()
-        watts: Counter[Outcome] = Counter()
         for request, decision in zip(requests, decisions, strict=True):
-            outcome = decision.placement.outcome
-            numbers[outcome, power_class(request.watts)] += 1
-            watts[outcome] += request.watts
-        for (outcome, up_to_kw), number in numbers.items():
-            self._metrics.placements.labels(self._ledger.zone, outcome, up_to_kw).inc(number)
-        for outcome, asked in watts.items():
-            self._metrics.placements_watts.labels(self._ledger.zone, outcome).inc(asked)
+            zone, outcome = self._ledger.zone, decision.placement.outcome
+            self._metrics.placements.labels(zone, outcome, power_class(request.watts)).inc()
+            self._metrics.placements_watts.labels(zone, outcome).inc(request.watts)
 
 
 def _order(request: Request, placement: Placement) -> dict[str, Any]:
-    return {
-        "session_id": request.session,
-        "attempt": placement.attempt,
-        "substation": placement.substation,
-        "epoch": placement.epoch,
-        "vehicle_id": request.vehicle,
-        "watts": placement.watts,
-        "energy_wh": placement.energy_wh,
-    }
+    fields = ("attempt", "substation", "epoch", "watts", "energy_wh")
+    order = {name: getattr(placement, name) for name in fields}
+    return {"session_id": request.session, "vehicle_id": request.vehicle, **order}

@@ -4,7 +4,8 @@ import logging
 import threading
 from collections import Counter
 
-from grid.ledger import Ledger, LedgerUnavailable, Placement
+from grid.ledger import Ledger, LedgerUnavailable
+from grid.ledger.records import Placement
 from grid.metrics import balancer_metrics
 
 log = logging.getLogger(__name__)

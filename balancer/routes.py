@@ -9,7 +9,8 @@ from flask import Blueprint, Response, g, jsonify, request
 from balancer.dispatch import Decision, Dispatcher
 from balancer.schemas import CancelQuery, RouteRequest
 from grid.bodies import answer, check, check_each, read_one_or_many
-from grid.ledger import Ledger, Outcome, Request, SessionRecord, SubstationRecord
+from grid.ledger import Ledger
+from grid.ledger.records import Outcome, Request, SessionRecord, SubstationRecord
 from grid.problems import Problem, invalid_field
 from grid.session_ids import zone_of
 
@@ -148,7 +149,7 @@ def _session_or_404(session_id: str, record: SessionRecord | None) -> Response:
         accepted=record.accepted,
         ready_by=record.ready_by,
         priority=record.priority,
-        waited_ms=record.waited_ms,
+        waited_ms=record.waited,
         interruptions=record.interruptions,
         interrupted_by=record.interrupted_by,
         position=record.position or None,

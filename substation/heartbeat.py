@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from grid.ledger import Ended, Grant, Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable, Listed
+from grid.ledger import Ledger, LedgerUnavailable
+from grid.ledger.records import Ended, Grant, Heartbeat, HeartbeatReply, Listed
 from substation.meters import Meters
 from substation.station import Order, Snapshot, Station, Verdict
 

@@ -6,36 +6,5 @@ decision is one atomic step; `Ledger` is their only client.
 
 from grid.ledger.connection import connect, open_ledgers
 from grid.ledger.ledger import Ledger, LedgerConfig, LedgerUnavailable, NotAsked
-from grid.ledger.records import (
-    Ended,
-    Grant,
-    Heartbeat,
-    HeartbeatReply,
-    Listed,
-    Outcome,
-    Placement,
-    Request,
-    SessionRecord,
-    Stop,
-    SubstationRecord,
-)
 
-__all__ = [
-    "Ended",
-    "Grant",
-    "Heartbeat",
-    "HeartbeatReply",
-    "Ledger",
-    "LedgerConfig",
-    "LedgerUnavailable",
-    "Listed",
-    "NotAsked",
-    "Outcome",
-    "Placement",
-    "Request",
-    "SessionRecord",
-    "Stop",
-    "SubstationRecord",
-    "connect",
-    "open_ledgers",
-]
+__all__ = ["Ledger", "LedgerConfig", "LedgerUnavailable", "NotAsked", "connect", "open_ledgers"]

@@ -1,26 +1,11 @@
 """Every key of a zone, in one place. `docs/redis-keys.md` says what each holds and how to look at it."""
 
-# The order is the order of KEYS in every script (see lua/prelude.lua).
-NAMES = [
-    "load",
-    "headroom",
-    "committed",
-    "limit",
-    "heartbeats",
-    "substations",
-    "epochs",
-    "sessions",
-    "delivered",
-    "states",
-    "by_substation",
-    "by_slack",
-    "due",
-    "waiting",
-    "waiting_by_power",
-    "pace",
-    "ejected",
-    "format",
-]
+NAMES = (
+    *("load", "headroom", "committed", "limit", "heartbeats", "substations", "epochs", "ejected"),
+    *("sessions", "delivered", "states", "by_substation", "by_slack", "due"),
+    *("waiting", "waiting_by_power", "pace", "format"),
+)
+"""In the order of KEYS in every script. Each script has them as LOAD, HEADROOM, ..."""
 
 FORMAT = "3"
 """Of what the keys hold. It goes up when a service of the version before could not work with them."""

@@ -1,7 +1,6 @@
 """The ledger's only client: turns records into script calls and answers into records."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -11,7 +10,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from grid.ledger.breaker import Breaker
-from grid.ledger.keys import FORMAT, key, zone_keys
+from grid.ledger.keys import FORMAT, NAMES, key, zone_keys
 from grid.ledger.records import (
     Cancelled,
     Grant,
@@ -20,20 +19,18 @@ from grid.ledger.records import (
     LineRecord,
     Listed,
     Outcome,
-    Pace,
     Placement,
     Request,
     SessionRecord,
     Stop,
     SubstationRecord,
     Swept,
-    expected_wait_ms,
 )
 
-WINDOW = 64
-"""How many of the least loaded substations a pick looks at, at most."""
-
 REDIS_CLOCK = ""
+SCRIPTS = {"reserve": ["pick", "serve"], "heartbeat": ["pick", "serve", "preempt"]}
+SCRIPTS |= {name: [] for name in ("cancel", "look", "eject", "sweep")}
+"""The parts that each is made of, besides those that all of them are made of."""
 
 Answer = TypeVar("Answer")
 
@@ -52,7 +49,8 @@ def _script(name: str, *parts: str) -> str:
     prelude, *others = (
         (folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", "line", "session", *parts, name)
     )
-    return "\n".join((prelude, "local function run()", *others, "end", "return run()"))
+    keys = f"local {', '.join(NAMES).upper()} = unpack(KEYS)"
+    return "\n".join((keys, prelude, "local function run()", *others, "end", "return run()"))
 
 
 @dataclass(frozen=True)
@@ -96,16 +94,12 @@ class Ledger:
         self._clock = clock
         self._breaker = Breaker()
         self._keys = zone_keys(zone)
-        self._reserve = redis.register_script(_script("reserve", "pick", "serve"))
-        self._heartbeat = redis.register_script(_script("heartbeat", "pick", "serve", "preempt"))
-        self._cancel = redis.register_script(_script("cancel"))
-        self._eject = redis.register_script(_script("eject"))
-        self._sweep = redis.register_script(_script("sweep"))
+        self._scripts = {name: redis.register_script(_script(name, *parts)) for name, parts in SCRIPTS.items()}
 
     def reserve(self, requests: Iterable[Request]) -> list[Placement]:
         """Place each request on a substation that has room, or in line, in one atomic step.
 
-        See lua/reserve.lua, and lua/pick.lua for which one. O(log N + WINDOW) per request for N substations;
+        See lua/reserve.lua, and lua/pick.lua for which one. O(log N + 64) per request for N substations;
         O(log W) more for W who wait.
         """
         return self._place([_without_none(asdict(request)) for request in requests], ())
@@ -121,12 +115,12 @@ class Ledger:
 
     def _place(self, requests: list[dict[str, Any]], avoid: Iterable[str]) -> list[Placement]:
         asked = {"requests": requests, "avoid": list(avoid)}
-        return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run(self._reserve, asked)]
+        return [Placement(Outcome(answer[0]), *answer[1:]) for answer in self._run("reserve", asked)]
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatReply:
         """Tell the ledger what a substation really carries; see lua/heartbeat.lua. O(S log T)."""
         asked = vars(beat) | {"sessions": _columns(beat.sessions)}
-        outcome, epoch, stops, grants = self._run(self._heartbeat, asked, somebody_waits=False)
+        outcome, epoch, stops, grants = self._run("heartbeat", asked, somebody_waits=False)
         return HeartbeatReply(outcome, epoch, [Stop(*one) for one in stops], [Grant(*one) for one in grants])
 
     def cancel(self, session: str, stopped: int = 0, abandoned: bool = False) -> Cancelled:
@@ -136,7 +130,7 @@ class Ledger:
         never start. See lua/cancel.lua.
         """
         asked = {"session": session, "stopped": stopped, "abandoned": abandoned}
-        return Cancelled(*self._run(self._cancel, asked))
+        return Cancelled(*self._run("cancel", asked))
 
     def eject(self, placement: Placement) -> bool:
         """Nothing new goes to this placement's substation until its next heartbeat; False if it may not be out.
@@ -144,51 +138,20 @@ class Ledger:
         See lua/eject.lua. O(log N).
         """
         asked = {"substation": placement.substation, "epoch": placement.epoch, "number": placement.number}
-        return bool(self._run(self._eject, asked))
+        return bool(self._run("eject", asked))
 
     def sweep(self, limit: int = 100) -> Swept:
         """Deal with up to `limit` of everything that is due; see lua/sweep.lua. O(limit log T)."""
-        return Swept._make(self._run(self._sweep, {"limit": limit}, somebody_waits=False))
+        return Swept._make(self._run("sweep", {"limit": limit}, somebody_waits=False))
 
     def session(self, session: str) -> SessionRecord | None:
-        """One session, or None if the ledger does not know it (any more). O(log W), one round trip; W wait."""
-        text, delivered, rank, (pace_ms, pace_watts), charging = self._pipe(
-            ("HGET", key(self.zone, "sessions"), session),
-            ("HGET", key(self.zone, "delivered"), session),
-            ("ZRANK", key(self.zone, "waiting"), session),
-            ("HMGET", key(self.zone, "pace"), "ms", "watts"),
-            ("HGET", key(self.zone, "states"), "charging"),
-        )
-        if text is None:
-            return None
-        record = json.loads(text)
-        position = 0 if rank is None else rank + 1
-        takes = (
-            math.ceil(record["energy_wh"] * 3_600_000 / record["watts"] / self._config.time_scale) if position else 0
-        )
-        pace = Pace(pace_ms or "", pace_watts or "", int(charging or 0))
-        return SessionRecord(
-            session=session,
-            state=record["state"],
-            vehicle=record["vehicle"],
-            watts=record["watts"],
-            energy_wh=record["energy_wh"],
-            delivered_wh=record["done"] + int(delivered or 0),
-            substation=record["substation"],
-            attempt=record["attempt"],
-            accepted=record["accepted"],
-            ready_by=record.get("ready_by"),
-            priority=record.get("priority", "normal"),
-            waited_ms=record.get("waited"),
-            interruptions=record.get("interruptions", 0),
-            interrupted_by=record.get("interrupted_by"),
-            position=position,
-            expected_wait_ms=expected_wait_ms(position, record["watts"], takes, pace),
-        )
+        """One session, or None if the ledger does not know it (any more). See lua/look.lua. O(log W)."""
+        text = self._run("look", {"session": session})
+        return SessionRecord.of(session, json.loads(text)) if text else None
 
     def waiting(self, sessions: Sequence[str]) -> set[str]:
         """Which of these wait. O(log W) for each, one round trip."""
-        scores = self._pipe(*(("ZSCORE", key(self.zone, "waiting"), session) for session in sessions))
+        (scores,) = self._pipe(("ZMSCORE", key(self.zone, "waiting"), *sessions))
         return {session for session, score in zip(sessions, scores, strict=True) if score is not None}
 
     def line(self) -> LineRecord:
@@ -217,12 +180,12 @@ class Ledger:
             ("ZRANGE", key(self.zone, "headroom"), "0", "-1", "WITHSCORES"),
             ("TIME",),
         )
-        substations = {name: json.loads(text) for name, text in answers[0].items()}
+        substations = {name: json.loads(text) for name, text in sorted(answers[0].items())}
         limits, committed, headroom = dict(answers[1]), answers[2], dict(answers[3])
         now = self._now(time)
         by_substation = key(self.zone, "by_substation")
         counts = self._pipe(*(("ZLEXCOUNT", by_substation, f"[{name}|", f"({name}}}") for name in substations))
-        rows = [
+        return [
             SubstationRecord(
                 substation=name,
                 state=about["state"],
@@ -236,7 +199,6 @@ class Ledger:
             )
             for (name, about), sessions in zip(substations.items(), counts, strict=True)
         ]
-        return sorted(rows, key=lambda row: row.substation)
 
     def states(self) -> dict[str, int]:
         """How many sessions are in each state; `superseded` are attempts given up that may still run. O(1)."""
@@ -250,10 +212,10 @@ class Ledger:
     def _now(self, time: tuple[int, int]) -> int:
         return self._clock() if self._clock else time[0] * 1000 + time[1] // 1000
 
-    def _run(self, script: Any, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
+    def _run(self, script: str, asked: dict[str, Any], somebody_waits: bool = True) -> Any:
         now = REDIS_CLOCK if self._clock is None else self._clock()
-        text = json.dumps(asked | vars(self._config) | {"format": FORMAT, "window": WINDOW})
-        return self._call(lambda: script(keys=self._keys, args=[now, text]), somebody_waits)
+        text = json.dumps(asked | vars(self._config) | {"format": FORMAT})
+        return self._call(lambda: self._scripts[script](keys=self._keys, args=[now, text]), somebody_waits)
 
     def _refusal(self, format: str) -> NotAsked:
         return NotAsked(

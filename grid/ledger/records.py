@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -31,32 +31,6 @@ class Request:
     priority: str = "normal"
 
 
-class Pace(NamedTuple):
-    """How fast room comes free in a zone: a session of `watts` ends every `ms` (numbers as text, '' if not known yet).
-
-    `charging` is how many charge now.
-    """
-
-    ms: str
-    watts: str
-    charging: int
-
-
-def expected_wait_ms(position: int, watts: int, takes: int, pace: Pace) -> int | None:
-    """How long until a session at this place in line begins; None if it does not wait.
-
-    For each one before it a session must end, and as many for itself as its power needs. Until the pace is known it is
-    assumed that those who charge are like this one: of n cars that take D ms each and began at random, one ends every
-    D ÷ (n + 1).
-    """
-    if not position:
-        return None
-    if not pace.ms:
-        return round(position * takes / (pace.charging + 1))
-    ends = position - 1 + max(1.0, watts / float(pace.watts))
-    return round(ends * float(pace.ms))
-
-
 class Placement(NamedTuple):
     """The answer to one request; all but `outcome` is set when it is PLACED, WAITING or ENDED."""
 
@@ -74,15 +48,7 @@ class Placement(NamedTuple):
     """Of the substation's last heartbeat."""
     position: int = 0
     """In line, from 1; 0 if it does not wait."""
-    pace_ms: str = ""
-    pace_watts: str = ""
-    charging: int = 0
-    takes: int = 0
-
-    @property
-    def expected_wait_ms(self) -> int | None:
-        pace = Pace(self.pace_ms, self.pace_watts, self.charging)
-        return expected_wait_ms(self.position, self.watts, self.takes, pace)
+    expected_wait_ms: int | None = None
 
 
 class Cancelled(NamedTuple):
@@ -190,17 +156,22 @@ class SessionRecord:
     substation: str
     attempt: int
     accepted: int
-    ready_by: int | None
-    priority: str
-    waited_ms: int | None
-    """How long it was queued in all before it was given to a substation; None if it was not."""
-    interruptions: int
+    ready_by: int | None = None
+    priority: str = "normal"
+    waited: int | None = None
+    """How many ms it was queued in all before it was given to a substation; None if it was not."""
+    interruptions: int = 0
     """How often it stopped charging with energy missing."""
-    interrupted_by: str | None
+    interrupted_by: str | None = None
     """The last time: preempted, or substation_lost; None if it was not interrupted."""
-    position: int
-    """In line, from 1; 0 if it does not wait."""
-    expected_wait_ms: int | None
+    position: int = 0
+    """In the queue, from 1; 0 if it is not there."""
+    expected_wait_ms: int | None = None
+
+    @classmethod
+    def of(cls, session: str, record: dict[str, Any]) -> "SessionRecord":
+        """From the ledger's own record, which has more."""
+        return cls(session, **{name: record[name] for name in cls.__slots__ if name in record})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from flask import Flask
 
 from balancer.app import create_app as create_balancer
-from grid.ledger import Heartbeat, HeartbeatReply, Ledger, Outcome, Placement, Request
-from grid.ledger.records import Swept
+from grid.ledger import Ledger
+from grid.ledger.records import Heartbeat, HeartbeatReply, Outcome, Placement, Request, Swept
 from grid.settings import load_settings
 from substation.app import create_app as create_substation
 

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from redis import Redis
 
-from grid.ledger import Ledger, LedgerConfig, Request
-from grid.ledger import Outcome as Decided
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Outcome as Decided
+from grid.ledger.records import Request
 from loadtest.replay.satisfaction import Carried, Outcome, Served
 from loadtest.replay.virtual import Clock, VirtualGrid
 from loadtest.trace import Visit

@@ -13,7 +13,8 @@ from typing import Any
 
 from balancer.dispatch import Dispatcher
 from balancer.substation import Started, SubstationClient
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger
+from grid.ledger.records import Outcome, Request
 from loadtest.replay.satisfaction import Carried
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity

@@ -15,7 +15,8 @@ from typing import Any, NoReturn, cast
 
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Placement, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Ended, Heartbeat, Listed, Outcome, Placement, Request
 from loadtest.simulate.timeline import Event, What
 
 MEAN_STAY_MS = 3_600_000

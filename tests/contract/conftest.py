@@ -17,7 +17,8 @@ import api.app
 import balancer.app
 import substation.app
 from grid.http import Client, NoAnswer, NotSent, Reply
-from grid.ledger import Heartbeat, HeartbeatReply, Ledger, connect
+from grid.ledger import Ledger, connect
+from grid.ledger.records import Heartbeat, HeartbeatReply
 from grid.settings import Settings
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters

@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 import api.app
 from api.abandoned import Abandoned, AbandonedError
 from api.balancer import BalancerClient
-from grid.ledger import LedgerConfig, Request
+from grid.ledger import LedgerConfig
+from grid.ledger.records import Request
 
 from .conftest import CAR, SETTINGS, Call, Grid, SubstationUnderTest, problem_in, silent
 
@@ -49,13 +50,13 @@ def ask(app: Flask, headers: dict[str, str] | None = None, body: Any = CAR) -> T
 @pytest.fixture
 def reply_is_lost(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script ran, and no balancer hears of it."""
-    reserve = grid.ledger._reserve
+    reserve = grid.ledger._scripts["reserve"]
 
     def runs_and_times_out(**sent: Any) -> None:
         reserve(**sent)
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr(grid.ledger, "_reserve", runs_and_times_out)
+    monkeypatch.setitem(grid.ledger._scripts, "reserve", runs_and_times_out)
 
 
 @pytest.mark.usefixtures("reply_is_lost")
@@ -112,8 +113,8 @@ def test_it_is_repeated_until_a_balancer_has_done_it(
     grid: Grid, one: SubstationUnderTest, app: Flask, clean_up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
-        away.setattr(grid.ledger, "_reserve", times_out)
-        away.setattr(grid.ledger, "_cancel", times_out)
+        away.setitem(grid.ledger._scripts, "reserve", times_out)
+        away.setitem(grid.ledger._scripts, "cancel", times_out)
         ask(app)
         for _ in range(2):
             with pytest.raises(AbandonedError, match="a balancer answered 503"):

@@ -10,8 +10,8 @@ from flask import Flask
 import balancer.app
 import substation.app
 from grid.background import start_all, stop_all
-from grid.ledger import Heartbeat, LedgerUnavailable
-from grid.ledger.records import Swept
+from grid.ledger import LedgerUnavailable
+from grid.ledger.records import Heartbeat, Swept
 from substation.heartbeat import Heartbeats
 
 from .conftest import SETTINGS, Grid

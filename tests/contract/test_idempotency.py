@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from grid.ledger import Heartbeat, LedgerConfig
+from grid.ledger import LedgerConfig
+from grid.ledger.records import Heartbeat
 
 from .conftest import CAR, Grid, SubstationUnderTest, problem_in
 

@@ -12,8 +12,9 @@ import requests
 from balancer.dispatch import Dispatcher
 from balancer.substation import SubstationClient
 from grid.http import Client, NotSent, Reply
-from grid.ledger import Ledger, Outcome, Request
+from grid.ledger import Ledger
 from grid.ledger.keys import key
+from grid.ledger.records import Outcome, Request
 
 from .conftest import LONG, Faulty
 from .harness import eventually

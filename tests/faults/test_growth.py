@@ -2,8 +2,9 @@
 
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Listed, Request
+from grid.ledger import Ledger, LedgerConfig
 from grid.ledger.keys import zone_keys
+from grid.ledger.records import Ended, Heartbeat, Listed, Request
 
 SESSIONS, AT_ONCE, SUBSTATIONS = 100_000, 1_000, 10
 WATTS, ENERGY_WH = 11_000, 10_000

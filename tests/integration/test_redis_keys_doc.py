@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, Listed, Request
+from grid.ledger import Ledger
 from grid.ledger.keys import zone_keys
+from grid.ledger.records import Ended, Heartbeat, Listed, Request
 
 DOC = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text("utf-8")
 A = Listed("default-a", 1, 11_000, 10_000, 5, "car")

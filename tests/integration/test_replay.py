@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 from rich.console import Console
 
-from grid.ledger import Ledger, LedgerConfig, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Request
 from loadtest.cars import Car
 from loadtest.replay.__main__ import parse, run
 from loadtest.replay.orders import Order, Replayed, replay

@@ -14,8 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from balancer.ledger_view import SESSION_STATES, SUBSTATION_STATES
 from balancer.substation import Started
-from grid.ledger import Outcome
-from grid.ledger.records import Swept
+from grid.ledger.records import Outcome, Swept
 from grid.metrics import (
     ANSWERS,
     LEDGER_GAUGES,

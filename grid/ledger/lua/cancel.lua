@@ -26,5 +26,4 @@ elseif HOLDS_WATTS[record.state] then
     enter_held(session, record, 'cancelling', record.epoch)
   end
 end
-write_counts()
 return { record.state, record.attempt, substation_of(record.substation).url }

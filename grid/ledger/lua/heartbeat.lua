@@ -44,10 +44,8 @@ local repeated = known and epoch == known.epoch and asked.number == known.number
 local held = {}
 local running, ended, freed, freed_watts = {}, {}, 0, 0
 local stops, starts, not_started_watts, stopping_watts = {}, {}, 0, 0
-local deaf_since
-if known and known.epoch == epoch and asked.acknowledged <= known.acknowledged then
-  deaf_since = known.deaf_since or now
-end
+local hears_nothing = known and known.epoch == epoch and asked.acknowledged <= known.acknowledged
+local deaf_since = hears_nothing and (known.deaf_since or now) or nil
 local deaf = deaf_since and now - deaf_since >= asked.heartbeat_ttl
 
 local function order_stop(session, record)
@@ -59,8 +57,7 @@ end
 local function order_start(session, record)
   starts[#starts + 1] = {
     session, record.attempt, record.vehicle, record.watts, record.energy_wh - record.done,
-    not record.interruptions and record.waited or false,
-    record.priority or 'normal',
+    not record.interruptions and record.waited or false, record.priority or 'normal',
   }
 end
 
@@ -82,7 +79,7 @@ local function adopt(told, record)
       adopted = true }
   -- Redis may have been rolled back: what an attempt was given was what the earlier ones had left.
   local done = math.max(record.done, record.energy_wh - told.energy_wh)
-  record.latest = record.latest + math.floor(at_full_power_ms(done - record.done, record.watts))
+  record.latest = record.latest + at_full_power_ms(done - record.done, record.watts)
   record.done = done
   enter(told.session, record, 'charging')
   record.substation, record.epoch = id, epoch
@@ -126,28 +123,22 @@ end
 -- Most are known to charge here: of those nothing else is read or written than what they have got.
 local function take_in_sessions()
   for _, member in ipairs(held_at(id)) do held[member] = true end
-  local listed, here = asked.sessions, id .. '|'
-  local suffixes, news, delivered = {}, {}, {}
-  local function note_delivered(i)
-    delivered[#delivered + 1] = listed.session[i]
-    delivered[#delivered + 1] = listed.delivered_wh[i]
-  end
+  local listed, here, delivered = asked.sessions, id .. '|', {}
   for i, session in ipairs(listed.session or {}) do
     local attempt = listed.attempt[i]
-    suffixes[attempt] = suffixes[attempt] or charges_as(epoch, attempt)
-    local member = here .. session .. suffixes[attempt]
+    local member = here .. session .. charges_as(epoch, attempt)
     if held[member] then
       held[member] = nil
-      note_delivered(i)
     else
-      news[#news + 1] = i
+      local told = {}
+      for column, values in pairs(listed) do told[column] = values[i] end
+      take_in(told, read(SESSIONS, session))
+      member = running[session] == attempt
     end
-  end
-  for _, i in ipairs(news) do
-    local told = {}
-    for column, values in pairs(listed) do told[column] = values[i] end
-    take_in(told, read(SESSIONS, told.session))
-    if running[told.session] == told.attempt then note_delivered(i) end
+    if member then
+      delivered[#delivered + 1] = session
+      delivered[#delivered + 1] = listed.delivered_wh[i]
+    end
   end
   for first = 1, #delivered, 2000 do
     call('HSET', DELIVERED, unpack(delivered, first, math.min(first + 1999, #delivered)))
@@ -206,12 +197,11 @@ end
 
 local function reconcile()
   local fields = {}
-  for member in pairs(held) do
-    local field = field_of(member)
-    if not running[field] and not ended[field] then fields[#fields + 1] = field end
-  end
+  for member in pairs(held) do fields[#fields + 1] = field_of(member) end
   table.sort(fields)
-  for _, field in ipairs(fields) do missing(field, read(SESSIONS, field)) end
+  for _, field in ipairs(fields) do
+    if not running[field] and not ended[field] then missing(field, read(SESSIONS, field)) end
+  end
 end
 
 -- How fast room comes free in this zone while somebody waits for it, and how much at a time: means of about the last
@@ -219,13 +209,11 @@ end
 local function measure_pace()
   if call('EXISTS', WAITING) == 0 then return call('HDEL', PACE, 'at') end
   local last, ms, watts = unpack(call('HMGET', PACE, 'at', 'ms', 'watts'))
-  if last then
-    local old = (15 / 16) ^ freed
-    local function mean(before, present)
-      return string.format('%.3f', before and before * old + present * (1 - old) or present)
-    end
-    call('HSET', PACE, 'ms', mean(ms, (now - last) / freed), 'watts', mean(watts, freed_watts / freed))
+  local old = (15 / 16) ^ freed
+  local function mean(before, present)
+    return string.format('%.3f', before and before * old + present * (1 - old) or present)
   end
+  if last then call('HSET', PACE, 'ms', mean(ms, (now - last) / freed), 'watts', mean(watts, freed_watts / freed)) end
   call('HSET', PACE, 'at', now)
 end
 
@@ -241,24 +229,16 @@ local function describe(state)
   call('ZADD', LIMIT, asked.limit, id)
 end
 
-local function stop_for_the_queue()
-  local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping_watts
-  for _, one in ipairs(preempt(id, asked.limit, room)) do
-    local record = read(SESSIONS, one.session)
-    record.preempted = true
-    enter_held(one.session, record, 'charging', epoch)
-    order_stop(one.session, record)
-  end
-end
-
 local function serve_from_here()
   local held_watts = tonumber(call('HGET', COMMITTED, id))
   call('ZADD', HEADROOM, math.min(asked.limit - held_watts, asked.could_take - not_started_watts), id)
   call('ZADD', LOAD, load_of(held_watts, asked.limit), id)
   if call('EXISTS', WAITING) == 0 then return end
-  local line = open_line()
-  if line.serve() then stop_for_the_queue() end
-  for _, gift in ipairs(line.given) do
+  if serve() then
+    local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping_watts
+    for _, one in ipairs(preempt(id, asked.limit, room)) do order_stop(unpack(one)) end
+  end
+  for _, gift in ipairs(given) do
     if gift[2].substation == id then order_start(gift[1], gift[2]) end
   end
 end
@@ -274,5 +254,4 @@ if not repeated then
   if state == 'up' then serve_from_here() else unlist(id) end
 end
 call('ZADD', HEARTBEATS, now + asked.heartbeat_ttl, id)
-write_counts()
 return { 'ok', epoch, stops, starts }

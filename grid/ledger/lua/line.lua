@@ -6,18 +6,14 @@
   271 lines at most. A member is line|latest start|session.
 ]]
 local function at_full_power_ms(energy_wh, watts)
-  return energy_wh * 3600000 / watts / asked.time_scale
-end
-
-local function takes_ms(record)
-  return math.ceil(at_full_power_ms(record.energy_wh, record.watts))
+  return math.ceil(energy_wh * 3600000 / watts / asked.time_scale)
 end
 
 -- The latest time to begin that leaves as long as all its energy takes: but not before it was asked for, as a time that
 -- cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
 local function first_latest_start(record)
   local at = record.accepted + asked.patience
-  if record.ready_by then at = math.max(record.accepted, record.ready_by - takes_ms(record)) end
+  if record.ready_by then at = math.max(record.accepted, record.ready_by - at_full_power_ms(record.energy_wh, record.watts)) end
   if record.priority == 'emergency' then at = at - asked.priority_shift end
   if record.priority == 'flexible' then at = at + asked.priority_shift end
   return math.max(0, at)
@@ -27,7 +23,7 @@ end
 -- `record.latest` is what it was when the present attempt began.
 local function latest_start(session, record)
   local energy_wh = call('HGET', DELIVERED, session)
-  return record.latest + math.floor(at_full_power_ms(tonumber(energy_wh or 0), record.watts))
+  return record.latest + at_full_power_ms(tonumber(energy_wh or 0), record.watts)
 end
 
 local function line_of(watts)
@@ -72,6 +68,18 @@ local function fronts(room)
     front = first_from(front.line + 1)
   end
   return found
+end
+
+-- The place in the queue, from 1, and in how many ms it should begin; 0 if it is not queued. For each one before it a
+-- session must end, and as many for itself as its power needs. Until the rate of ends is known it is assumed that those
+-- who charge are like this one: of n that take D ms each and began at random, one ends every D / (n + 1).
+local function place_in_line(session, record)
+  local rank = call('ZRANK', WAITING, session)
+  if not rank then return 0 end
+  local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
+  if ms then return rank + 1, math.ceil((rank + math.max(1, record.watts / watts)) * ms) end
+  local charging = call('HGET', STATES, 'charging') or 0
+  return rank + 1, math.ceil((rank + 1) * at_full_power_ms(record.energy_wh, record.watts) / (charging + 1))
 end
 
 local function join_line(session, record)

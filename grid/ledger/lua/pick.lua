@@ -10,7 +10,7 @@
   the small pieces are. If none of the first has room, more are looked at; if none of those has, the one with the most
   room has, or nobody. Nothing grows with the number of substations but a logarithm.
 ]]
-local FULLEST = 4
+local WINDOW, FULLEST = 64, 4
 
 local avoid, avoided = {}, #(asked.avoid or {})
 for _, id in ipairs(asked.avoid or {}) do avoid[id] = true end
@@ -82,7 +82,7 @@ local function pick(watts)
   if not id then
     local leader, most = roomiest()
     if not leader or most < watts then return end
-    id, breaks = least_loaded(watts, FIRST_LOOK, asked.window + avoided - 1)
+    id, breaks = least_loaded(watts, FIRST_LOOK, WINDOW + avoided - 1)
     if not id then id, breaks = best_of(watts, { leader }, { most }) end
   end
   if breaks > 0 then

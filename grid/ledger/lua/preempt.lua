@@ -47,19 +47,26 @@ local function first_to_serve(line, id, limit)
   end
 end
 
--- `room`: W, with what is about to come free. Returns what is to be stopped.
-local function preempt(id, limit, room)
-  local charging = most_slack_at(id, 1)
-  local function is_in_question(latest)
-    return charging[1] and charging[1].slack > latest - now + asked.preemption_slack
+local function preempted(chosen)
+  for i, one in ipairs(chosen) do
+    local record = read(SESSIONS, one.session)
+    record.preempted = true
+    enter_held(one.session, record, 'charging', record.epoch)
+    chosen[i] = { one.session, record }
   end
+  return chosen
+end
+
+-- `room`: W, with what is about to come free. Returns the sessions that are to stop, and their records.
+local function preempt(id, limit, room)
+  local top = most_slack_at(id, 1)[1]
+  local latest_in_question = top and top.slack + now - asked.preemption_slack
   local _, earliest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
-  if not earliest or not is_in_question(earliest) then return {} end
-  charging = most_slack_at(id, RUNNING)
-  local heads = fronts(limit)
+  if not top or not earliest or tonumber(earliest) >= latest_in_question then return {} end
+  local charging, heads = most_slack_at(id, RUNNING), fronts(limit)
   table.sort(heads, function(one, other) return one.latest < other.latest end)
   for i = 1, math.min(HEADS, #heads) do
-    if not is_in_question(heads[i].latest) then break end
+    if heads[i].latest >= latest_in_question then break end
     local front, record = first_to_serve(heads[i].line, id, limit)
     local chosen = front and enough_for(record, front.latest, room, charging)
     if chosen then
@@ -67,7 +74,7 @@ local function preempt(id, limit, room)
         record.promised = { substation = id, at = now }
         write(front.session, record)
       end
-      return chosen
+      return preempted(chosen)
     end
   end
   return {}

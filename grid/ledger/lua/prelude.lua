@@ -2,7 +2,7 @@
   What the scripts share. The ledger's client puts the shared parts in front of each script (grid/ledger/ledger.py):
   prelude, then line (who waits), session (what a session's states do), pick and serve (who goes where).
 
-  KEYS     all keys of a zone, in the order of grid/ledger/keys.py
+  KEYS     all keys of a zone; the client names them in a line before this one: LOAD, HEADROOM, ... (grid/ledger/keys.py)
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script; and in each of them
            { format,             -- of the keys: another one is refused with the error FORMAT <the other>
@@ -14,17 +14,10 @@
              preemption_slack,   -- ms by which a queued session must be more urgent than those it stops; preempt.lua
              priority_shift,     -- ms by which emergency comes earlier, and flexible later
              time_scale,         -- simulated seconds of charging in a real second
-             window,             -- how many of the least loaded substations a pick looks at
              protect }           -- charger sizes in falling order whose slots are worth keeping; see pick.lua
 
   Numbers are whole: watts, watt-hours, milliseconds.
 ]]
-local LOAD, HEADROOM, COMMITTED, LIMIT, HEARTBEATS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local SUBSTATIONS, EPOCHS, SESSIONS, DELIVERED = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local STATES, BY_SUBSTATION, BY_SLACK, DUE = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
-local WAITING, WAITING_BY_POWER, PACE = KEYS[14], KEYS[15], KEYS[16]
-local EJECTED, FORMAT = KEYS[17], KEYS[18]
-
 local call = redis.call
 local asked = cjson.decode(ARGV[2])
 local now = tonumber(ARGV[1])
@@ -61,17 +54,9 @@ local function write_substation(id, substation)
   call('HSET', SUBSTATIONS, id, cjson.encode(substation))
 end
 
--- How many sessions are in each state, so that nobody has to read them all. Each change of a state goes through here;
--- each script writes the sums when it is done.
-local counted = {}
+-- How many sessions are in each state, so that nobody has to read them all. Each change of a state goes through here.
 local function count(state, number)
-  counted[state] = (counted[state] or 0) + number
-end
-
-local function write_counts()
-  for state, number in pairs(counted) do
-    if number ~= 0 and call('HINCRBY', STATES, state, number) == 0 then call('HDEL', STATES, state) end
-  end
+  if call('HINCRBY', STATES, state, number) == 0 then call('HDEL', STATES, state) end
 end
 
 -- In all its attempts, as far as heartbeats told. `done` is what it had when the present attempt began.

@@ -5,12 +5,10 @@
                           refused? }],   -- the attempt that its substation has refused for good: the session moves
              avoid: [substation] }       -- those that have refused
   returns  for each request { outcome, state, substation, url, epoch, attempt, watts, energy_wh, accepted, number,
-                              position, pace_ms, pace_watts, charging, takes }
+                              position, expected_wait }
              placed   the watts are held; energy_wh is what is still missing; `number` is that of the last heartbeat
                       of the substation
-             waiting  in line, at `position`; it is given to a substation as soon as there is room, see serve.lua.
-                      Every `pace_ms` a session of `pace_watts` ends in this zone (numbers as text, '' if not known
-                      yet), so many are `charging`, and this one `takes` so many ms
+             waiting  in line, at `position`; it is given to a substation as soon as there is room, see serve.lua
              ended    known, and finished, cancelled or expired before, or its owner's cancel is under way
              conflict the session id is known with other values
              full     nobody has room, and the line is full   (nothing is recorded; only the outcome is returned)
@@ -23,14 +21,13 @@
 
   O(log N + window) per request for N substations, and O(lines × log W) once if W wait: see serve.lua.
 ]]
--- Nil while nobody waits.
-local line = call('EXISTS', WAITING) == 1 and open_line() or nil
-local all_served = not line or line.serve()
+local is_any_queued = call('EXISTS', WAITING) == 1
+local all_served = not is_any_queued or serve()
 
 -- The queue has been served, so what room is left is of no use to any session in it. Of about the same power only the
 -- first was looked at, so a new request of as much comes behind.
 local function pick_behind_the_line(record)
-  if line and (not all_served or first_in(line_of(record.watts), 1)[1]) then return end
+  if is_any_queued and (not all_served or first_in(line_of(record.watts), 1)[1]) then return end
   return pick(record.watts)
 end
 
@@ -58,7 +55,7 @@ local function place(request, number)
     if why then return { outcome = why } end
     record.latest = record.latest + number - 1
     rest(request.session, record, 'waiting')
-    line = line or open_line()
+    is_any_queued = true
   end
   return record
 end
@@ -66,18 +63,18 @@ end
 -- It is queued by its latest start, and the queue is served where nobody has refused.
 local function move(session, record)
   give_back(session, record)
-  line = line or open_line()
-  all_served = line.serve()
+  is_any_queued = true
+  all_served = serve()
   return read(SESSIONS, session)
 end
 
+-- Of what heartbeats brought back after a loss, no more than the vehicle and its power is known.
 local function is_another(request, record)
-  if record.abandoned then return false end
-  if record.vehicle ~= request.vehicle or record.watts ~= request.watts then return true end
-  -- Of what heartbeats brought back after a loss, no more than that is known.
-  if record.adopted then return false end
-  return record.energy_wh ~= request.energy_wh or record.ready_by ~= request.ready_by
-    or record.priority ~= request.priority
+  local names = { 'vehicle', 'watts', 'energy_wh', 'ready_by', 'priority' }
+  for i = 1, record.adopted and 2 or #names do
+    if request[names[i]] ~= record[names[i]] then return not record.abandoned end
+  end
+  return false
 end
 
 local function decide(request, number)
@@ -94,24 +91,14 @@ local function answer(session, record)
   if record.outcome then return { record.outcome } end
   if record.state == 'waiting' then record = read(SESSIONS, session) end  -- another one's move may have served it
   local substation = substation_of(record.substation)
-  local outcome = OUTCOMES[record.state] or 'ended'
-  local told = {
-    outcome, record.state, record.substation, substation.url, record.epoch, record.attempt, record.watts,
-    record.energy_wh - record.done, record.accepted, substation.number or 0,
+  return {
+    OUTCOMES[record.state] or 'ended', record.state, record.substation, substation.url, record.epoch, record.attempt,
+    record.watts, record.energy_wh - record.done, record.accepted, substation.number or 0, place_in_line(session, record),
   }
-  if outcome == 'waiting' then
-    local ms, watts = unpack(call('HMGET', PACE, 'ms', 'watts'))
-    local charging = tonumber(call('HGET', STATES, 'charging') or 0)
-    for _, more in ipairs({ call('ZRANK', WAITING, session) + 1, ms or '', watts or '', charging, takes_ms(record) }) do
-      told[#told + 1] = more
-    end
-  end
-  return told
 end
 
 -- All have their places before any is told: who comes later in a fleet may be before the others.
 local records, answers = {}, {}
 for i, request in ipairs(asked.requests) do records[i] = decide(request, i) end
 for i, request in ipairs(asked.requests) do answers[i] = answer(request.session, records[i]) end
-write_counts()
 return answers

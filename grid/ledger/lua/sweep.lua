@@ -46,11 +46,8 @@ local function lose(id, substation)
 end
 
 local function forget(id)
-  call('ZREM', HEARTBEATS, id)
-  call('HDEL', SUBSTATIONS, id)
-  call('HDEL', COMMITTED, id)
-  call('ZREM', LIMIT, id)
-  call('HDEL', EPOCHS, id)
+  for _, key in ipairs({ HEARTBEATS, LIMIT }) do call('ZREM', key, id) end
+  for _, key in ipairs({ SUBSTATIONS, COMMITTED, EPOCHS }) do call('HDEL', key, id) end
 end
 
 for _, id in ipairs(call('ZRANGEBYSCORE', HEARTBEATS, '-inf', now, 'LIMIT', 0, asked.limit)) do
@@ -77,5 +74,4 @@ for _, session in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, ask
     forgotten = forgotten + 1
   end
 end
-write_counts()
 return { silenced, lost, interrupted, expired, forgotten }

@@ -12,7 +12,8 @@ from statistics import fmean, median
 from redis import Redis
 from rich.console import Console
 
-from grid.ledger import Ended, Grant, Ledger, LedgerConfig, Outcome, Placement
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Ended, Grant, Outcome, Placement
 from loadtest.bench.micro import cost
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import HOUR_MS, Substation, car

@@ -15,7 +15,8 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import track
 
-from grid.ledger import Ledger, LedgerConfig, Listed, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Listed, Outcome, Request
 from loadtest.bench.micro.cost import Cost, measure
 from loadtest.bench.micro.table import show
 from loadtest.bench.micro.zone import FIRST, HOUR_MS, Substation, car

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from grid import session_ids
-from grid.ledger import Ended, Grant, Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Ended, Grant, Heartbeat, Listed, Outcome, Request
 
 POWERS = (3_700, 7_400, 11_000, 22_000, 50_000)
 ENERGIES_WH = (10_000, 60_000)

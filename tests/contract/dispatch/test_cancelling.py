@@ -5,7 +5,7 @@ import json
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Stop
+from grid.ledger.records import Stop
 
 from ..conftest import Answerer, Grid, answers, problem_in, silent, unreachable
 from .conftest import charges, fails, order, route, says_no

@@ -6,7 +6,8 @@ import pytest
 from redis.exceptions import TimeoutError
 
 from grid.http import Reply
-from grid.ledger import LedgerUnavailable, Listed, Placement, Request
+from grid.ledger import LedgerUnavailable
+from grid.ledger.records import Listed, Placement, Request
 
 from ..conftest import Call, Grid, SubstationUnderTest, answers, silent
 from .conftest import charges, order, route, says_no
@@ -64,7 +65,7 @@ def test_it_says_whether_the_ledger_may_have_placed_what_it_did_not_answer(
     if lost == "before it was asked":
         monkeypatch.setattr(type(grid.ledger._breaker), "is_open", True)
     else:
-        monkeypatch.setattr(grid.ledger, "_reserve", lost_on_the_way)
+        monkeypatch.setitem(grid.ledger._scripts, "reserve", lost_on_the_way)
     decided = route(grid, order(), order(1))[0]
     assert (decided["type"], decided["status"]) == ("/problems/ledger-unavailable", 503)
     assert decided.get("in_doubt", False) == (lost == "after it was asked")

@@ -3,8 +3,9 @@
 import pytest
 
 from grid.http import Reply
-from grid.ledger import Ended, LedgerConfig, LedgerUnavailable, Listed, Placement
+from grid.ledger import LedgerConfig, LedgerUnavailable
 from grid.ledger.keys import key
+from grid.ledger.records import Ended, Listed, Placement
 from substation.station import Order
 
 from ..conftest import Answerer, Call, Grid, SubstationUnderTest, answers, in_turn, problem_in, silent, unreachable

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, HeartbeatReply, Ledger, Listed, Placement, Request
+from grid.ledger import Ledger
 from grid.ledger.keys import key
+from grid.ledger.records import Ended, Heartbeat, HeartbeatReply, Listed, Placement, Request
 
 # The ledger's defaults: what a test must wait for.
 HEARTBEAT_TTL_MS, LOST_MS = 2_500, 1_300
@@ -203,7 +204,7 @@ class Zone:
     def latest_start(self, name: str, record: dict[str, Any]) -> int:
         """Later by the time that its present attempt charged at full power."""
         delivered_wh = int(self._hash("delivered").get(name, 0))
-        return int(record["latest"] + delivered_wh * 3_600_000 // record["watts"])
+        return int(record["latest"] - -delivered_wh * 3_600_000 // record["watts"])
 
     def _hash(self, name: str) -> dict[str, str]:
         return cast(dict[str, str], self.redis.hgetall(key("default", name)))

@@ -6,7 +6,8 @@ from typing import Any
 
 from balancer.substation import Started, SubstationClient
 from grid.http import NoAnswer, NotSent
-from grid.ledger import Heartbeat, HeartbeatReply, Ledger, LedgerUnavailable
+from grid.ledger import Ledger, LedgerUnavailable
+from grid.ledger.records import Heartbeat, HeartbeatReply
 from substation.admission import admit
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters

@@ -1,7 +1,6 @@
 """Cancelled sessions: they hold their watts until their substation has stopped them."""
 
-from grid.ledger import Outcome, Stop
-from grid.ledger.records import Cancelled
+from grid.ledger.records import Cancelled, Outcome, Stop
 
 from .conftest import RETENTION_MS, Substation, Zone
 

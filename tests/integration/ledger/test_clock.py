@@ -5,8 +5,9 @@ import time
 import pytest
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, LedgerConfig
+from grid.ledger import Ledger, LedgerConfig
 from grid.ledger.keys import key
+from grid.ledger.records import Heartbeat
 
 
 def test_a_service_whose_own_clock_is_wrong_sets_the_right_deadline(

@@ -1,6 +1,6 @@
 """A substation whose heartbeats arrive and that no reply reaches is `deaf` until one does."""
 
-from grid.ledger import Outcome
+from grid.ledger.records import Outcome
 
 from .conftest import HEARTBEAT_TTL_MS, Substation, Zone
 

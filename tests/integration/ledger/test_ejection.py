@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Outcome
+from grid.ledger.records import Outcome
 
 from .conftest import HEARTBEAT_TTL_MS, Substation, Zone
 

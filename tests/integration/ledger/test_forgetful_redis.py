@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Listed, Outcome, Request, Stop
+from grid.ledger.records import Listed, Outcome, Request, Stop
 
 from .conftest import Substation, Zone
 

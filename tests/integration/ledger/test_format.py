@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, NotAsked, Request
+from grid.ledger import Ledger, NotAsked
 from grid.ledger.keys import FORMAT, key
+from grid.ledger.records import Heartbeat, Request
 
 CALLS: dict[str, Callable[[Ledger], object]] = {
     "reserve": lambda ledger: ledger.reserve([Request("s", "car", 11_000, 10_000)]),

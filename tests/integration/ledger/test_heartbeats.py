@@ -1,6 +1,6 @@
 """What a heartbeat of a substation that is well changes in the ledger: late, repeated and partial ones too."""
 
-from grid.ledger import Outcome, Stop
+from grid.ledger.records import Outcome, Stop
 
 from .conftest import Substation, Zone
 

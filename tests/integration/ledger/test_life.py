@@ -2,8 +2,8 @@
 
 import pytest
 
-from grid.ledger import Outcome, Request
 from grid.ledger.keys import key, zone_keys
+from grid.ledger.records import Outcome, Request
 
 from .conftest import GIVE_UP_MS, HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 

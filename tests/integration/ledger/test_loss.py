@@ -1,6 +1,6 @@
 """Substations that fall silent, are lost or leave, and what becomes of the cars that charged there."""
 
-from grid.ledger import Outcome, Stop
+from grid.ledger.records import Outcome, Stop
 
 from .conftest import HEARTBEAT_TTL_MS, LOST_MS, RETENTION_MS, Substation, Zone
 

@@ -24,7 +24,8 @@ from redis import Redis
 
 from balancer.dispatch import Dispatcher
 from balancer.sweeper import Sweeper
-from grid.ledger import Ledger, LedgerConfig, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Outcome, Request
 
 from .conftest import Clock, Zone
 from .model import (

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, Outcome, Request, connect
+from grid.ledger import Ledger, connect
+from grid.ledger.records import Heartbeat, Outcome, Request
 
 PROCESSES = 8
 LIMITS = {"a": 100_000, "b": 150_000, "c": 250_000, "d": 1_000_000, "e": 43_000}

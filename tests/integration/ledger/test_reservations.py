@@ -1,6 +1,7 @@
 """A session that is reserved and has not started: granted in replies, moved when its substation refuses it."""
 
-from grid.ledger import Ledger, LedgerConfig, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Outcome, Request
 
 from .conftest import HEARTBEAT_TTL_MS, Substation, Zone
 

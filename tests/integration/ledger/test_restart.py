@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid.ledger import Outcome, Request
+from grid.ledger.records import Outcome, Request
 
 from .conftest import Substation, Zone
 
@@ -86,7 +86,7 @@ class TestInterrupted:
         two = Substation(zone.ledger, "two", 100_000)
         two.starts("all of it", 100_000)
         two.beat()
-        charged_ms = 4_000 * 3_600_000 // 11_000  # its latest start is as much later
+        charged_ms = 1 + 4_000 * 3_600_000 // 11_000  # its latest start is as much later
         zone.reserve("later", ready_by=zone.clock.now + 7_200_001 + charged_ms)
         zone.reserve("sooner", ready_by=zone.clock.now + 7_199_999 + charged_ms)
         assert zone.line() == ["sooner", "s", "later"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from grid.ledger import Heartbeat, Outcome, Request
+from grid.ledger.records import Heartbeat, Outcome, Request
 from loadtest.bench import machine, polling
 from loadtest.bench.floor import EPOCH, NoLedger
 

@@ -9,7 +9,8 @@ from redis import Redis
 from rich.console import Console
 
 from grid import session_ids
-from grid.ledger import Ended, Ledger, LedgerConfig
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Ended
 from loadtest.bench.micro import cost, line, protect, rate, scripts, table
 from loadtest.bench.micro.cost import Cost
 from loadtest.bench.micro.line import FullGrid

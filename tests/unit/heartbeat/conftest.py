@@ -6,15 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from fakeredis import FakeRedis
 
-from grid.ledger import (
-    Heartbeat,
-    HeartbeatReply,
-    Ledger,
-    LedgerUnavailable,
-    Placement,
-    Request,
-    SubstationRecord,
-)
+from grid.ledger import Ledger, LedgerUnavailable
+from grid.ledger.records import Heartbeat, HeartbeatReply, Placement, Request, SubstationRecord
 from substation.heartbeat import Heartbeats, Identity
 from substation.meters import Meters
 from substation.station import Order, Station

@@ -4,11 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from grid.ledger import (
-    Heartbeat,
-    HeartbeatReply,
-    LedgerUnavailable,
-)
+from grid.ledger import LedgerUnavailable
+from grid.ledger.records import Heartbeat, HeartbeatReply
 
 from .conftest import HOUR_S, Send, Substation, lose_the_heartbeat, lose_the_reply
 

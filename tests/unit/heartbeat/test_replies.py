@@ -2,13 +2,8 @@
 
 import pytest
 
-from grid.ledger import (
-    Grant,
-    Heartbeat,
-    HeartbeatReply,
-    LedgerUnavailable,
-    Stop,
-)
+from grid.ledger import LedgerUnavailable
+from grid.ledger.records import Grant, Heartbeat, HeartbeatReply, Stop
 from substation.admission import admit
 from substation.schemas import ChargeOrder
 from substation.station import Order, Verdict

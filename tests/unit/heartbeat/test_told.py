@@ -2,7 +2,8 @@
 
 import pytest
 
-from grid.ledger import Heartbeat, LedgerUnavailable, SubstationRecord
+from grid.ledger import LedgerUnavailable
+from grid.ledger.records import Heartbeat, SubstationRecord
 from substation.station import Order
 
 from .conftest import HOUR_S, Substation, lose_the_reply

@@ -2,8 +2,9 @@
 
 from redis import Redis
 
-from grid.ledger import Ledger, LedgerConfig, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
 from grid.ledger.keys import key
+from grid.ledger.records import Outcome, Request
 
 from ..conftest import Substation, Zone
 from .conftest import HOUR_MS

@@ -3,7 +3,8 @@
 import pytest
 from redis import Redis
 
-from grid.ledger import Ledger, Request
+from grid.ledger import Ledger
+from grid.ledger.records import Request
 
 from ..conftest import PATIENCE_MS, Clock, Zone
 

@@ -1,6 +1,6 @@
 """How waiting ends without room: too late, or cancelled."""
 
-from grid.ledger import Outcome, Stop
+from grid.ledger.records import Outcome, Stop
 
 from ..conftest import GIVE_UP_MS, PATIENCE_MS, Substation, Zone
 from .conftest import HOUR_MS

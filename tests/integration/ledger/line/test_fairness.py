@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Grant, Ledger, LedgerConfig, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Grant, Request
 
 from ..conftest import Clock, Substation, Zone
 from .conftest import HOUR_MS

@@ -1,6 +1,6 @@
 """The cars of one request, in line."""
 
-from grid.ledger import Request
+from grid.ledger.records import Request
 
 from ..conftest import Substation, Zone
 

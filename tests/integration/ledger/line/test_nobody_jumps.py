@@ -1,6 +1,6 @@
 """Whoever is new gets no room that those who wait have a use for."""
 
-from grid.ledger import Outcome, Request
+from grid.ledger.records import Outcome, Request
 
 from ..conftest import Substation, Zone
 

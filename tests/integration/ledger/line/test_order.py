@@ -2,7 +2,8 @@
 
 from redis import Redis
 
-from grid.ledger import Ledger, LedgerConfig, Outcome, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Outcome, Request
 
 from ..conftest import PATIENCE_MS, PRIORITY_SHIFT_MS, Clock, Substation, Zone
 from .conftest import HOUR_MS

@@ -2,7 +2,8 @@
 
 import pytest
 
-from grid.ledger import Ledger, LedgerConfig, Outcome, Stop
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Outcome, Stop
 
 from ..conftest import HEARTBEAT_TTL_MS, MIN_RUN_MS, PATIENCE_MS, PREEMPTION_SLACK_MS, Substation, Zone
 from .conftest import HOUR_MS

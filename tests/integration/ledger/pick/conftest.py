@@ -8,8 +8,11 @@ from fakeredis import FakeRedis
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Heartbeat, Ledger, LedgerConfig, Listed, Outcome, Placement, Request
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Heartbeat, Listed, Outcome, Placement, Request
 
+WINDOW = 64
+"""As in lua/pick.lua."""
 SIZES = st.integers(3_000, 350_000)
 EXAMPLES = {"redis-server": 120, "fakeredis": 30}
 

@@ -3,10 +3,10 @@
 import pytest
 from redis import Redis
 
-from grid.ledger import Ledger, Request
-from grid.ledger.ledger import WINDOW
+from grid.ledger import Ledger
+from grid.ledger.records import Request
 
-from .conftest import Row, fill
+from .conftest import WINDOW, Row, fill
 
 PROTECTED = [(), (350_000, 150_000, 50_000, 22_000)]
 

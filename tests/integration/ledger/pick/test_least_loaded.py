@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Outcome, Request
-from grid.ledger.ledger import WINDOW
+from grid.ledger.records import Outcome, Request
 
-from .conftest import EXAMPLES, SIZES, Row, best, fill, place, rows
+from .conftest import EXAMPLES, SIZES, WINDOW, Row, best, fill, place, rows
 
 
 def test_every_pick_is_the_brute_force_choice(kind_and_redis: tuple[str, Redis]) -> None:

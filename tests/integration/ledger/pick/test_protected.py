@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from grid.ledger import Ended, Heartbeat, Ledger, LedgerConfig, Outcome, Request
-from grid.ledger.ledger import WINDOW
+from grid.ledger import Ledger, LedgerConfig
+from grid.ledger.records import Ended, Heartbeat, Outcome, Request
 
-from .conftest import EXAMPLES, SIZES, Row, best, broken, fill, place, rows, slots
+from .conftest import EXAMPLES, SIZES, WINDOW, Row, best, broken, fill, place, rows, slots
 
 SEEN_WHATEVER_THEIR_LIMITS = 8
 SEEN_OF_EQUAL_LIMITS = 12
