@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     )
     give_up_ms: PositiveInt = Field(43_200_000, description="how long it waits at most, in simulated ms")
     preemption_slack_ms: PositiveInt = Field(
-        3_600_000,
+        1_800_000,
         le=10**11,
         description="how much more urgent a queued session must be to take a charging one's place, in simulated ms",
     )

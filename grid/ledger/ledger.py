@@ -65,7 +65,7 @@ class LedgerConfig:
     """How soon a session that named no ready-by time should begin."""
     give_up: int = 43_200_000
     """How long it waits at most."""
-    preemption_slack: int = 3_600_000
+    preemption_slack: int = 1_800_000
     """How much more urgent than a charging session a queued one must be to take its place."""
     priority_shift: int = 7_200_000
     """By how much emergencies come earlier and flexible ones later than that."""

@@ -17,7 +17,7 @@ from grid.ledger.records import Ended, Heartbeat, HeartbeatReply, Listed, Placem
 HEARTBEAT_TTL_MS, LOST_MS = 2_500, 1_300
 PATIENCE_MS, GIVE_UP_MS, RETENTION_MS = 1_800_000, 43_200_000, 900_000
 PRIORITY_SHIFT_MS = 7_200_000
-PREEMPTION_SLACK_MS, MIN_RUN_MS = 3_600_000, 900_000
+PREEMPTION_SLACK_MS, MIN_RUN_MS = 1_800_000, 900_000
 SLACK_OFFSET = 10**14
 HOLDS_WATTS = ("reserved", "charging", "cancelling", "superseded")
 

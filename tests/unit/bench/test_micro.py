@@ -186,17 +186,14 @@ def test_each_step_of_a_line_does_what_its_name_says(redis: Redis, waiting: int)
 
 def test_lines_are_as_long_after_a_round_as_before(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "TURNS", 2)
-    grids = {
-        waiting: FullGrid(Ledger(redis, f"line-{waiting}", LedgerConfig(heartbeat_ttl=60_000))) for waiting in (5, 10)
-    }
-    for waiting, grid in grids.items():
-        grid.fill(waiting)
+    grids = {waiting: line.full_grid(redis, waiting) for waiting in (5, 10)}
+    urgent = {waiting: line.urgent_grid(redis, waiting) for waiting in (5, 10)}
 
-    server_us = line.take_turns(redis, grids, rounds=2)
+    server_us = line.take_turns(redis, grids, urgent, rounds=2)
 
     assert {len(each) for each in server_us.values()} == {2}
-    assert set(server_us) == {(step, waiting) for step in line.STEPS for waiting in grids}
-    assert [grid.ledger.states()["waiting"] for grid in grids.values()] == [5, 10]
+    assert set(server_us) == {(step, waiting) for step in (*line.STEPS, line.PREEMPTS) for waiting in grids}
+    assert [grid.ledger.states()["waiting"] for grid in (*grids.values(), *urgent.values())] == [5, 10, 5, 10]
 
 
 def test_what_was_measured_is_said_as_its_median_with_the_range() -> None:

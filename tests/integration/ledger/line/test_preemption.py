@@ -1,11 +1,12 @@
 """A queued session takes the place of charging ones that have much more time."""
 
 import pytest
+from redis import Redis
 
 from grid.ledger import Ledger, LedgerConfig
 from grid.ledger.records import Outcome, Stop
 
-from ..conftest import HEARTBEAT_TTL_MS, MIN_RUN_MS, PATIENCE_MS, PREEMPTION_SLACK_MS, Substation, Zone
+from ..conftest import HEARTBEAT_TTL_MS, MIN_RUN_MS, PATIENCE_MS, PREEMPTION_SLACK_MS, Clock, Substation, Zone
 from .conftest import HOUR_MS
 
 
@@ -222,6 +223,21 @@ class TestForWhom:
         zone.clock.advance(1)
         assert first.starts_what_it_was_given(first.beat()) == ["ambulance"]
         assert preempted(second) == ["patient second"]
+
+
+def test_of_2500_substations_one_stops_sessions_for_an_urgent_one(redis_server_url: str) -> None:
+    with Redis.from_url(redis_server_url, decode_responses=True) as redis:
+        redis.flushall()
+        clock = Clock()
+        zone = Zone(redis, Ledger(redis, "default", LedgerConfig(heartbeat_ttl=HOUR_MS), clock=clock), clock)
+        substations = [zone.substation(f"s{number}", 100_000) for number in range(2_500)]
+        for each in substations:
+            each.starts(f"at {each.name}", 100_000)
+            each.beat()
+        zone.reserve("urgent", 60_000)
+        clock.advance(PATIENCE_MS + PREEMPTION_SLACK_MS + 1)
+        stops = [stop for each in substations for stop in each.beat().stops]
+        assert stops == [Stop("at s0", 1, "preempted")]
 
 
 class TestTheLatestStart:
