@@ -123,10 +123,11 @@ end
 -- Most are known to charge here: of those nothing else is read or written than what they have got.
 local function take_in_sessions()
   for _, member in ipairs(held_at(id)) do held[member] = true end
-  local listed, here, delivered = asked.sessions, id .. '|', {}
+  local listed, here, delivered, suffixes = asked.sessions, id .. '|', {}, {}
   for i, session in ipairs(listed.session or {}) do
     local attempt = listed.attempt[i]
-    local member = here .. session .. charges_as(epoch, attempt)
+    suffixes[attempt] = suffixes[attempt] or charges_as(epoch, attempt)
+    local member = here .. session .. suffixes[attempt]
     if held[member] then
       held[member] = nil
     else
@@ -233,10 +234,10 @@ local function serve_from_here()
   local held_watts = tonumber(call('HGET', COMMITTED, id))
   call('ZADD', HEADROOM, math.min(asked.limit - held_watts, asked.could_take - not_started_watts), id)
   call('ZADD', LOAD, load_of(held_watts, asked.limit), id)
-  if call('EXISTS', WAITING) == 0 then return end
+  local _, earliest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
+  if not earliest then return end
   if serve() then
-    local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping_watts
-    for _, one in ipairs(preempt(id, asked.limit, room)) do order_stop(unpack(one)) end
+    for _, one in ipairs(preempt(id, asked.limit, stopping_watts, tonumber(earliest))) do order_stop(unpack(one)) end
   end
   for _, gift in ipairs(given) do
     if gift[2].substation == id then order_start(gift[1], gift[2]) end

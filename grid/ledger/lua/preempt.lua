@@ -19,11 +19,12 @@ local function is_promised_elsewhere(record, id)
 end
 
 -- Enough that charge, in order of slack, less those that turn out not to be needed; nil if there are not enough.
-local function enough_for(record, latest, room, charging)
+local function enough_for(record, latest, room, members)
   local most_urgent = latest - now + asked.preemption_slack
   local is_long_overdue = most_urgent < 0
   local missing, chosen = record.watts - room, {}
-  for _, one in ipairs(charging) do
+  for _, member in ipairs(members) do
+    local one = charging_as(member)
     if missing <= 0 or one.slack <= most_urgent then break end
     local is_spared = one.is_emergency and record.priority ~= 'emergency'
       or now - one.since < MIN_RUN and not is_long_overdue
@@ -57,18 +58,19 @@ local function preempted(chosen)
   return chosen
 end
 
--- `room`: W, with what is about to come free. Returns the sessions that are to stop, and their records.
-local function preempt(id, limit, room)
+-- `stopping` W are about to come free; none of the queue has a latest start before `earliest`. Returns the sessions that
+-- are to stop, and their records.
+local function preempt(id, limit, stopping, earliest)
   local top = most_slack_at(id, 1)[1]
-  local latest_in_question = top and top.slack + now - asked.preemption_slack
-  local _, earliest = unpack(call('ZRANGE', WAITING, 0, 0, 'WITHSCORES'))
-  if not top or not earliest or tonumber(earliest) >= latest_in_question then return {} end
-  local charging, heads = most_slack_at(id, RUNNING), fronts(limit)
+  local latest_in_question = top and charging_as(top).slack + now - asked.preemption_slack
+  if not top or earliest >= latest_in_question then return {} end
+  local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping
+  local members, heads = most_slack_at(id, RUNNING), fronts(limit)
   table.sort(heads, function(one, other) return one.latest < other.latest end)
   for i = 1, math.min(HEADS, #heads) do
     if heads[i].latest >= latest_in_question then break end
     local front, record = first_to_serve(heads[i].line, id, limit)
-    local chosen = front and enough_for(record, front.latest, room, charging)
+    local chosen = front and enough_for(record, front.latest, room, members)
     if chosen then
       if #chosen > 0 then
         record.promised = { substation = id, at = now }
