@@ -149,7 +149,8 @@ def run(asked: Asked, console: Console, progress: Console) -> dict[Order, Satisf
             write_csv(replayed.served, asked.folder / f"{order}.csv")
     show(asked, figures, console)
     took = ", ".join(f"{order} {seconds:.1f} s" for order, seconds in took_s.items())
-    console.print(f"Took {took}, on {kind}, Python {platform.python_version()}. Sessions: {asked.folder}/*.csv")
+    console.print(f"PREEMPTION_SLACK_MS {asked.config.preemption_slack}. Sessions: {asked.folder}/*.csv")
+    console.print(f"Took {took}, on {kind}, Python {platform.python_version()}.")
     return figures
 
 
@@ -172,7 +173,6 @@ def show(asked: Asked, figures: dict[Order, Satisfaction], console: Console) -> 
     energy_kwh = sum(visit.car.energy_kwh for visit in asked.visits)
     kept = ", ".join(f"{watts / 1000:g}" for watts in asked.config.protect) or "none"
     about = f"{asked.trace.name}: {len(asked.visits):,} sessions, {energy_kwh:,.1f} kWh, {limits} kW, PROTECT_KW {kept}"
-    about += f", PREEMPTION_SLACK_MS {asked.config.preemption_slack}"
     table = Table(title=about, title_justify="left")
     table.add_column("")
     for order in figures:
