@@ -18,8 +18,8 @@
              ok          taken in (a repeated number is answered but not taken in again)
              superseded  an older epoch, or an older number of this one: ignored; its sender asks for a new epoch
            What is to be started holds its watts here already. It is said again with each reply until the substation
-           lists it, or says how it ended. One that hears no reply is `deaf`: for `heartbeat_ttl` ms its heartbeats have named
-           no newer reply. It gets nothing new, and what is reserved there and not listed moves; what it lists stays.
+           lists it, or says how it ended. One that hears no reply is `deaf`: for `heartbeat_ttl` ms its heartbeats have
+           named no newer reply. It gets nothing new, and what is reserved there and not listed moves; what it lists stays.
            So it is with one that drains: it starts nothing more.
 
   how an attempt ended:  finished       all its energy delivered

@@ -12,8 +12,8 @@ end
 -- The latest time to begin that leaves as long as all its energy takes: but not before it was asked for, as a time that
 -- cannot be met is no way past those who wait already. Those who named no time are in order of arrival.
 local function first_latest_start(record)
-  local at = record.accepted + asked.patience
-  if record.ready_by then at = math.max(record.accepted, record.ready_by - at_full_power_ms(record.energy_wh, record.watts)) end
+  local by = record.ready_by and record.ready_by - at_full_power_ms(record.energy_wh, record.watts)
+  local at = by and math.max(record.accepted, by) or record.accepted + asked.patience
   if record.priority == 'emergency' then at = at - asked.priority_shift end
   if record.priority == 'flexible' then at = at + asked.priority_shift end
   return math.max(0, at)

@@ -2,7 +2,7 @@
   What the scripts share. The ledger's client puts the shared parts in front of each script (grid/ledger/ledger.py):
   prelude, then line (who waits), session (what a session's states do), pick and serve (who goes where).
 
-  KEYS     all keys of a zone; the client names them in a line before this one: LOAD, HEADROOM, ... (grid/ledger/keys.py)
+  KEYS     all keys of a zone; a first line names them LOAD, HEADROOM, ...: grid/ledger/keys.py
   ARGV[1]  now in ms for a simulated clock, or '' for Redis' own (read once per script)
   ARGV[2]  JSON, described by each script; and in each of them
            { format,             -- of the keys: another one is refused with the error FORMAT <the other>

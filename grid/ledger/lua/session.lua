@@ -126,7 +126,7 @@ local function let_go(field, record)
   commit(record.substation, -record.watts)
 end
 
--- What becomes of a session that its substation will not run any more: it is queued for what it misses, by its latest start.
+-- What becomes of a session that its substation will not run any more: it is queued for what it misses.
 local function without_substation(session, record)
   if record.state == 'cancelling' then return 'cancelled' end
   return delivered(session, record) >= record.energy_wh and 'finished' or 'waiting'

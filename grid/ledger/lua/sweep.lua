@@ -1,5 +1,6 @@
 --[[
-  Looks at what is due: substations that fell silent, who has waited too long, sessions long over. Any number of balancers may call it at any time.
+  Looks at what is due: substations that fell silent, who has waited too long, sessions long over. Any number
+  of balancers may call it at any time.
 
   ARGV[2]  { limit }   -- how many of each kind at most
   returns  { {silenced}, {lost}, interrupted, expired, forgotten }
