@@ -65,7 +65,7 @@ class TestRestart:
 
 
 class TestInterrupted:
-    """What its substation's restart or loss has interrupted waits again: at its old place, for the energy it misses."""
+    """A session that a restart or loss of its substation has interrupted is queued for the energy that it misses."""
 
     @pytest.fixture
     def interrupted(self, zone: Zone, one: Substation) -> Request:
