@@ -80,7 +80,7 @@ local function adopt(told, record)
   -- Redis may have been rolled back: what an attempt was given was what the earlier ones had left.
   local done = math.max(record.done, record.energy_wh - told.energy_wh)
   record.latest = record.latest + at_full_power_ms(done - record.done, record.watts)
-  record.done = done
+  record.done, record.preempted = done, nil
   enter(told.session, record, 'charging')
   record.substation, record.epoch = id, epoch
   record.attempt, record.watts = told.attempt, told.watts
