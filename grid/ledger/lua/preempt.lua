@@ -72,10 +72,8 @@ local function preempt(id, limit, stopping, earliest)
     local front, record = first_to_serve(heads[i].line, id, limit)
     local chosen = front and enough_for(record, front.latest, room, members)
     if chosen then
-      if #chosen > 0 then
-        record.promised = { substation = id, at = now }
-        write(front.session, record)
-      end
+      record.promised = { substation = id, at = now }
+      write(front.session, record)
       return preempted(chosen)
     end
   end

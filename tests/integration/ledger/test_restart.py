@@ -93,6 +93,11 @@ class TestInterrupted:
         two.ends("all of it")
         assert two.starts_what_it_was_given(two.beat()) == ["sooner", "s", "later"]
 
+    def test_it_says_why_and_how_often(self, zone: Zone, interrupted: Request) -> None:
+        record = zone.ledger.session("s")
+        assert record is not None
+        assert (record.interruptions, record.interrupted_by) == (1, "substation_lost")
+
     def test_it_is_given_the_energy_it_misses(self, zone: Zone, one: Substation, interrupted: Request) -> None:
         one.limit = 11_000
         (grant,) = one.beat().grants

@@ -80,7 +80,18 @@ class TestWhatIsStopped:
         zone.reserve("urgent", 70_000)  # 40 kW are free
         assert preempted(one) == ["more patient"]
 
-    def test_nobody_is_stopped_twice_for_the_same(self, zone: Zone, patient: Substation) -> None:
+    def test_no_more_is_stopped_while_a_stop_is_under_way_that_makes_enough_room(
+        self, zone: Zone, one: Substation
+    ) -> None:
+        for session in ("a", "b"):
+            charge(zone, one, session, 50_000, 10 * HOUR_MS)
+        zone.clock.advance(MIN_RUN_MS)
+        zone.reserve("urgent", 50_000)
+        first = preempted(one)
+        assert len(first) == 1
+        assert preempted(one) == first
+
+    def test_a_stop_is_ordered_again_until_it_is_reported(self, zone: Zone, patient: Substation) -> None:
         zone.reserve("urgent", 60_000)
         assert preempted(patient) == ["patient"]
         zone.reserve("urgent, too", 30_000)
@@ -163,6 +174,16 @@ class TestForWhom:
         assert preempted(patient) == ["patient"]
         assert "promised" not in zone.records()["too big here"]
         assert zone.records()["urgent"]["promised"]["substation"] == "one"
+
+    def test_the_next_one_if_there_is_not_enough_to_stop_for_the_most_urgent(self, zone: Zone, one: Substation) -> None:
+        charge(zone, one, "patient", 40_000, 10 * HOUR_MS)
+        charge(zone, one, "rival", 60_000, 0)
+        zone.clock.advance(MIN_RUN_MS)
+        zone.reserve("too big", 90_000)
+        zone.clock.advance(1)
+        zone.reserve("fits", 40_000)
+        assert preempted(one) == ["patient"]
+        assert zone.records()["fits"]["promised"]["substation"] == "one"
 
     def test_one_that_the_limit_cannot_carry_hides_none_of_about_its_power(self, zone: Zone, one: Substation) -> None:
         one.limit = 100_400
