@@ -251,7 +251,7 @@ def test_of_2500_substations_one_stops_sessions_for_an_urgent_one(redis_server_u
         redis.flushall()
         clock = Clock()
         zone = Zone(redis, Ledger(redis, "default", LedgerConfig(heartbeat_ttl=HOUR_MS), clock=clock), clock)
-        substations = [zone.substation(f"s{number}", 100_000) for number in range(2_500)]
+        substations = [Substation(zone.ledger, f"s{number}", 100_000) for number in range(2_500)]
         for each in substations:
             each.starts(f"at {each.name}", 100_000)
             each.beat()
