@@ -75,8 +75,8 @@ end
 
 local function adopt(told, record)
   record = record
-    or { vehicle = told.vehicle, watts = told.watts, energy_wh = told.energy_wh, done = 0, accepted = now, latest = now,
-      adopted = true }
+    or { vehicle = told.vehicle, watts = told.watts, energy_wh = told.energy_wh, done = 0, accepted = now,
+      latest = now - at_full_power_ms(tonumber(told.delivered_wh), told.watts), adopted = true }
   -- Redis may have been rolled back: what an attempt was given was what the earlier ones had left.
   local done = math.max(record.done, record.energy_wh - told.energy_wh)
   record.latest = record.latest + at_full_power_ms(done - record.done, record.watts)
@@ -102,6 +102,7 @@ local function take_in(told, record)
   local ours = record and record.substation == id and record.attempt == attempt
   if ours and HOLDS_WATTS[record.state] then
     running[session] = attempt
+    call('HSET', DELIVERED, session, told.delivered_wh)  -- its slack depends on it
     return confirm(session, record)
   end
   local field = superseded_field(session, attempt, id)
@@ -111,6 +112,7 @@ local function take_in(told, record)
   elseif not record or is_news(record, attempt) then
     running[session] = attempt
     if record then leave_behind(session, record) end
+    call('HSET', DELIVERED, session, told.delivered_wh)
     adopt(told, record)
   else
     -- The session is served elsewhere, or over.

@@ -8,7 +8,7 @@
 
   O(lines × log W + HEADS × PER_LINE × log T), W queued of T sessions; O(log W) while nothing is to be preempted.
 ]]
-local HEADS, PER_LINE, RUNNING = 16, 8, 64
+local HEADS, PER_LINE, RUNNING = 16, 8, 1000
 local MIN_RUN = 900000 / asked.time_scale  -- a quarter of an hour
 
 -- Another substation stops sessions for it, and has not been heard since.
@@ -19,12 +19,11 @@ local function is_promised_elsewhere(record, id)
 end
 
 -- Enough that charge, in order of slack, less those that turn out not to be needed; nil if there are not enough.
-local function enough_for(record, latest, room, members)
+local function enough_for(record, latest, room, charging)
   local most_urgent = latest - now + asked.preemption_slack
   local is_long_overdue = most_urgent < 0
   local missing, chosen = record.watts - room, {}
-  for _, member in ipairs(members) do
-    local one = charging_as(member)
+  for _, one in ipairs(charging) do
     if missing <= 0 or one.slack <= most_urgent then break end
     local is_spared = one.is_emergency and record.priority ~= 'emergency'
       or now - one.since < MIN_RUN and not is_long_overdue
@@ -40,11 +39,12 @@ local function enough_for(record, latest, room, members)
   return chosen
 end
 
--- The first of a line that this limit can carry and that no other substation stops sessions for.
+-- The first of a line that this limit can carry, that can still be served in time, and that no other substation stops sessions for.
 local function first_to_serve(line, id, limit)
   for _, front in ipairs(first_in(line, PER_LINE)) do
     local record = read(SESSIONS, front.session)
-    if record.watts <= limit and not is_promised_elsewhere(record, id) then return front, record end
+    local can_start = record.watts <= limit and now < given_up_at(record)
+    if can_start and not is_promised_elsewhere(record, id) then return front, record end
   end
 end
 
@@ -62,15 +62,15 @@ end
 -- are to stop, and their records.
 local function preempt(id, limit, stopping, earliest)
   local top = most_slack_at(id, 1)[1]
-  local latest_in_question = top and charging_as(top).slack + now - asked.preemption_slack
+  local latest_in_question = top and top.slack + now - asked.preemption_slack
   if not top or earliest >= latest_in_question then return {} end
   local room = tonumber(call('ZSCORE', HEADROOM, id)) + stopping
-  local members, heads = most_slack_at(id, RUNNING), fronts(limit)
+  local charging, heads = most_slack_at(id, RUNNING), fronts(limit)
   table.sort(heads, function(one, other) return one.latest < other.latest end)
   for i = 1, math.min(HEADS, #heads) do
     if heads[i].latest >= latest_in_question then break end
     local front, record = first_to_serve(heads[i].line, id, limit)
-    local chosen = front and enough_for(record, front.latest, room, members)
+    local chosen = front and enough_for(record, front.latest, room, charging)
     if chosen then
       record.promised = { substation = id, at = now }
       write(front.session, record)

@@ -51,16 +51,16 @@ local function slack_as(session, record)
   return string.format('%s|%015d|%d|%d|%s|%s', record.substation, slack, record.watts, record.since, emergency, session)
 end
 
-local function charging_as(member)
-  local slack, watts, since, priority, session = string.match(member, '^[^|]*|(%d+)|(%d+)|(%d+)|(.)|(.*)$')
-  return {
-    session = session, slack = tonumber(slack) - SLACK_OFFSET, watts = tonumber(watts), since = tonumber(since),
-    is_emergency = priority == 'e',
-  }
-end
-
 local function most_slack_at(substation, limit)
-  return call('ZREVRANGEBYLEX', BY_SLACK, '(' .. substation .. '}', '[' .. substation .. '|', 'LIMIT', 0, limit)
+  local found = call('ZREVRANGEBYLEX', BY_SLACK, '(' .. substation .. '}', '[' .. substation .. '|', 'LIMIT', 0, limit)
+  for i, member in ipairs(found) do
+    local slack, watts, since, priority, session = string.match(member, '^[^|]*|(%d+)|(%d+)|(%d+)|(.)|(.*)$')
+    found[i] = {
+      session = session, slack = tonumber(slack) - SLACK_OFFSET, watts = tonumber(watts), since = tonumber(since),
+      is_emergency = priority == 'e',
+    }
+  end
+  return found
 end
 
 local function index(field, record)

@@ -14,8 +14,7 @@
 
   O(limit × log T), T sessions in the ledger.
 ]]
-local silenced, lost = {}, {}
-local interrupted, expired, forgotten = 0, 0, 0
+local silenced, lost, interrupted, expired, forgotten = {}, {}, 0, 0, 0
 
 local function becomes(id, substation, state, next_look)
   substation.state = state

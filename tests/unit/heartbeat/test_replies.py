@@ -1,6 +1,7 @@
 """What a substation does with the replies."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from grid.ledger import LedgerUnavailable
 from grid.ledger.records import Grant, Heartbeat, HeartbeatReply, Stop
@@ -189,6 +190,21 @@ def test_what_a_reply_says_again_causes_no_heartbeat_out_of_turn(
     for _ in range(3):
         one.beat()
     assert (sendings, woken) == (4, 0), "one for the news, and then one each"
+
+
+def test_a_preempted_session_is_stopped_and_counted_once(one: Substation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def preemptions() -> float:
+        labels = {"zone": "default", "substation": "one"}
+        return REGISTRY.get_sample_value("grid_substation_preemptions_total", labels) or 0.0
+
+    one.beat()
+    one.start()
+    before = preemptions()
+    reply = HeartbeatReply("ok", 1, [Stop("s", 1, "preempted")], [])
+    monkeypatch.setattr(one.ledger, "heartbeat", lambda beat: reply)
+    for _ in range(2):
+        one.beat()
+    assert (one.charging(), preemptions() - before) == ([], 1)
 
 
 def test_an_attempt_below_one_that_was_stopped_here_is_answered_and_never_asked_again(

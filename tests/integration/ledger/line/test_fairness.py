@@ -88,23 +88,26 @@ def test_no_two_sessions_swap_more_often_than_every_two_slacks(redis: Redis) -> 
     assert next(swaps) > 5, "else nothing was tried"
 
 
-@pytest.mark.parametrize("ahead", [0, 60])
-def test_a_350_kw_request_among_a_stream_of_7_kw_ones_starts_within_the_bound(zone: Zone, ahead: int) -> None:
+@pytest.mark.parametrize(("watts", "ahead"), [(7_000, 0), (7_000, 60), (3_700, 0)])
+def test_a_350_kw_request_among_a_stream_of_small_ones_starts_within_the_bound(
+    zone: Zone, watts: int, ahead: int
+) -> None:
     """One slack after the last of those has begun whose latest start is at most one slack after its own."""
     patience, slack, beat = 600_000, 1_200_000, 20_000
     config = LedgerConfig(patience=patience, preemption_slack=slack)
     zone.ledger = Ledger(zone.redis, "default", config, clock=zone.clock)
     hub = Hub(zone, 400_000)
-    zone.ledger.reserve([Request(f"s{number}", "car", 7_000, 3_500) for number in range(57)])
+    energy_wh = watts // 2
+    zone.ledger.reserve([Request(f"s{number}", "car", watts, energy_wh) for number in range(400_000 // watts)])
     hub.serve()
-    zone.ledger.reserve([Request(f"before {number}", "car", 7_000, 3_500) for number in range(ahead)])
+    zone.ledger.reserve([Request(f"before {number}", "car", watts, energy_wh) for number in range(ahead)])
     zone.reserve("truck", 350_000)
     latest_start = zone.clock.now + patience
     begun = latest_start + slack
     while "truck" not in hub.running:
         assert zone.clock.now <= begun + slack + beat
         zone.clock.advance(beat)
-        zone.ledger.reserve([Request(f"at {zone.clock.now}", "car", 7_000, 3_500)])
+        zone.ledger.reserve([Request(f"at {zone.clock.now}", "car", watts, energy_wh)])
         for session in hub.serve():
             if session != "truck" and zone.records()[session]["latest"] < latest_start + slack:
                 begun = max(begun, zone.clock.now)

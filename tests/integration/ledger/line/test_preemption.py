@@ -199,6 +199,11 @@ class TestForWhom:
         assert preempted(one) == ["patient"]
         assert "promised" in zone.records()["fits"]
 
+    def test_none_whose_time_is_up(self, zone: Zone, patient: Substation) -> None:
+        zone.reserve("too late", 60_000, ready_by=zone.clock.now + 1)
+        zone.clock.advance(1)
+        assert preempted(patient) == []
+
     def test_what_comes_free_goes_by_the_order_of_the_queue(self, zone: Zone, patient: Substation) -> None:
         zone.reserve("urgent", 60_000)
         assert preempted(patient) == ["patient"]
@@ -262,6 +267,18 @@ def test_of_2500_substations_one_stops_sessions_for_an_urgent_one(redis_server_u
 
 
 class TestTheLatestStart:
+    def test_of_an_adopted_session_is_now_whatever_it_has_got(self, zone: Zone, one: Substation) -> None:
+        """A wiped Redis knows of no time: such a session is neither ahead of others nor behind them for what it has."""
+        zone.redis.flushall()
+        one.starts("s", 100_000, delivered_wh=5_000)
+        one.epoch = 1
+        one.beat()
+        assert zone.records()["s"]["slack"] == 0
+        one.restarts()
+        one.limit = 50_000
+        one.beat()
+        assert zone.redis.zscore("{grid:default}:waiting", "s") == zone.clock.now
+
     def test_moves_later_while_a_session_charges(self, zone: Zone, patient: Substation) -> None:
         """25 kWh of 100 kW are a quarter of an hour: its slack is the same as when it began."""
         before = zone.records()["patient"]["latest"]
