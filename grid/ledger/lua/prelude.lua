@@ -54,7 +54,7 @@ local function write_substation(id, substation)
   call('HSET', SUBSTATIONS, id, cjson.encode(substation))
 end
 
--- How many sessions are in each state, so that nobody has to read them all. Each change of a state goes through here.
+-- Counts the sessions in each state. Each change of a state goes through here.
 local function count(state, number)
   if call('HINCRBY', STATES, state, number) == 0 then call('HDEL', STATES, state) end
 end

@@ -60,7 +60,7 @@ local function place(request, number)
   return record
 end
 
--- It is queued by its latest start, and the queue is served where nobody has refused.
+-- Queues the session by its latest start, and serves the queue at all substations but those that have refused.
 local function move(session, record)
   give_back(session, record)
   is_any_queued = true

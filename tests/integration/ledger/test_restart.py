@@ -69,7 +69,7 @@ class TestInterrupted:
 
     @pytest.fixture
     def interrupted(self, zone: Zone, one: Substation) -> Request:
-        """Nobody has room for it: its substation came back with less."""
+        """Queued: its substation came back with a limit that is too low for it."""
         request = Request("s", "car", 11_000, 10_000, ready_by=zone.clock.now + 7_200_000)
         zone.ledger.reserve([request])
         one.starts("s", delivered_wh=4_000)
