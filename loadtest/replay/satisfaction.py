@@ -63,7 +63,7 @@ class Satisfaction:
     the powers of the cars. Of the sessions, `met` got all of their energy and `unserved` got none; `too_big` counts
     those that no substation could ever carry. `waited_s` has the p50, the p95 and the longest by power class, of those
     who were not turned away; None if all were. `jain` is Jain's index of delivered ÷ asked over the sessions; None if
-    nobody got anything. `interruptions` are per session, `most_interruptions` is the largest number that one session had.
+    nobody got anything. `interruptions` are per session, `most_interruptions` is the largest number of one session.
     `peak` is the highest peak ÷ limit of a substation.
     """
 
